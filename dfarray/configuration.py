@@ -1,0 +1,329 @@
+"""The accelerator's configuration: TOML in, frozen and validated objects out."""
+
+import math
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dfarray.latency import FAMILIES, Latency
+from dfarray.learning_rate import LearningRate
+from dfarray.passes import Pass, bank_rows_needed, passes_of
+from dfarray.qformat import QFormat
+
+
+class ConfigurationError(ValueError):
+    """A configuration that cannot be built; the message names key, value and what is allowed."""
+
+
+class Activation(StrEnum):
+    """Hidden-layer activation function f; the output layer is linear."""
+
+    TANH = "tanh"
+    HARD_TANH = "hard-tanh"
+    RELU = "relu"
+
+
+class ErrorKind(StrEnum):
+    """Output error e: softmax(z) - y, or z - y."""
+
+    SOFTMAX_CROSS_ENTROPY = "softmax-cross-entropy"
+    MSE = "mse"
+
+
+class Rounding(StrEnum):
+    """How a weight update is brought to the weight's binary point."""
+
+    NEAREST = "nearest"
+    STOCHASTIC = "stochastic"
+
+
+class InitialWeights(StrEnum):
+    """Weights before the first sample: U(+-1/sqrt(fan_in)), or zero."""
+
+    UNIFORM = "uniform"
+    ZERO = "zero"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Network(_Section):
+    """Shape and functions of the network.
+
+    Attributes
+    ----------
+    layers : tuple of int
+        Widths n_0 (inputs) .. n_L (classes). Two entries mean no hidden layer.
+    activation, error, initial_weights
+        See the enumerations.
+    """
+
+    layers: Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], Field(min_length=2, max_length=17)]
+    activation: Activation = Activation.TANH
+    error: ErrorKind = ErrorKind.SOFTMAX_CROSS_ENTROPY
+    initial_weights: InitialWeights = InitialWeights.UNIFORM
+
+    @property
+    def inputs(self) -> int:
+        """n_0."""
+        return self.layers[0]
+
+    @property
+    def classes(self) -> int:
+        """n_L."""
+        return self.layers[-1]
+
+    @property
+    def synapses(self) -> int:
+        """Weights without biases: the MACs of one forward sweep, and of one update."""
+        return sum(n * m for n, m in zip(self.layers, self.layers[1:], strict=False))
+
+
+class Array(_Section):
+    """The tiled array.
+
+    Attributes
+    ----------
+    tiles, lanes : int
+        T tiles of L lanes; every lane has two multipliers.
+    bank_rows : int
+        Words a lane's weight bank holds.
+    family : str
+        Hard-block family, which sets latencies and never the arithmetic.
+    """
+
+    tiles: Annotated[int, Field(ge=1, le=1024)]
+    lanes: Annotated[int, Field(ge=1, le=256)]
+    bank_rows: Annotated[int, Field(ge=2, le=1 << 20)] = 2048
+    family: str = "generic"
+
+    @model_validator(mode="after")
+    def _known_family(self) -> "Array":
+        if self.family not in FAMILIES:
+            raise ValueError(f"family must be one of {', '.join(FAMILIES)}, not {self.family!r}")
+        return self
+
+
+class Formats(_Section):
+    """Fixed-point formats, see :class:`dfarray.qformat.QFormat`.
+
+    Attributes
+    ----------
+    weight, activation, preactivation, logit, error, delta : QFormat
+        ``delta`` is the format of the error scalar a tile receives (learning rate included) and of a lane's delta.
+    accumulator : QFormat or "auto"
+        "auto" holds the longest fan-in exactly; a narrower one saturates at every addition. Its fraction bits
+        are those of a product, weight + activation.
+    """
+
+    weight: QFormat = QFormat(2, 15)
+    activation: QFormat = QFormat(0, 8)
+    preactivation: QFormat = QFormat(2, 6)
+    logit: QFormat = QFormat(4, 6)
+    error: QFormat = QFormat(0, 15)
+    delta: QFormat = QFormat(0, 17)
+    accumulator: QFormat | Literal["auto"] = "auto"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Formats":
+        product = self.weight.fraction_bits + self.activation.fraction_bits
+        for name, fmt in (("preactivation", self.preactivation), ("logit", self.logit)):
+            if fmt.fraction_bits > product:
+                raise ValueError(f"{name} = {fmt}: fraction bits must be at most {product}, those of weight x activation")
+        if not 0 <= self.update_shift <= 32:
+            raise ValueError(
+                f"delta = {self.delta}: delta + activation - weight fraction bits is the number of bits an update is "
+                f"rounded by and must be 0 to 32, not {self.update_shift}"
+            )
+        if self.preactivation.width > 13:
+            raise ValueError(f"preactivation = {self.preactivation}: at most 13 bits, it indexes the activation table")
+        if self.logit.fraction_bits > 10:
+            raise ValueError(f"logit = {self.logit}: at most 10 fraction bits, they index the exponential table")
+        if self.error.integer_bits > 8 or not 4 <= self.error.fraction_bits <= 24:
+            raise ValueError(f"error = {self.error}: 0 to 8 integer and 4 to 24 fraction bits are allowed")
+        if self.accumulator != "auto" and self.accumulator.fraction_bits != product:
+            raise ValueError(
+                f"accumulator = {self.accumulator}: fraction bits must be {product}, those of weight x activation"
+            )
+        return self
+
+    @property
+    def product_fraction(self) -> int:
+        """Fraction bits of weight x activation."""
+        return self.weight.fraction_bits + self.activation.fraction_bits
+
+    @property
+    def update_shift(self) -> int:
+        """Bits dropped from delta x activation to reach the weight's binary point."""
+        return self.delta.fraction_bits + self.activation.fraction_bits - self.weight.fraction_bits
+
+
+def _power_of_two(value: float) -> float:
+    exponent = math.log2(value) if value > 0 else math.nan
+    if not (exponent == int(exponent) if math.isfinite(exponent) else False) or abs(exponent) > 8:
+        raise ValueError(f"must be a power of two from 2**-8 to 2**8, not {value!r}")
+    return value
+
+
+class Feedback(_Section):
+    """The sparse feedback matrix B.
+
+    Attributes
+    ----------
+    nonzeros : int
+        s, classes that feed one neuron; s = classes is dense DFA.
+    scale : float
+        |b|, a power of two.
+    seed : int
+        Draws classes and signs.
+    """
+
+    nonzeros: Annotated[int, Field(ge=1)] = 1
+    scale: Annotated[float, AfterValidator(_power_of_two)] = 1.0
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
+
+    @property
+    def log2_scale(self) -> int:
+        """k of |b| = 2**k."""
+        return int(math.log2(self.scale))
+
+
+class Training(_Section):
+    """Defaults of the run-time registers.
+
+    Attributes
+    ----------
+    learning_rate : float
+        eta, brought to the nearest mantissa x 2**-exponent (8 and 5 bits).
+    rounding : Rounding
+        Of weight updates.
+    seed : int
+        Initial weights, sample order, and the rounding noise.
+    epochs : int
+        Passes over the training set.
+    """
+
+    learning_rate: Annotated[float, Field(gt=0)] = 0.005
+    rounding: Rounding = Rounding.NEAREST
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
+    epochs: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _representable(self) -> "Training":
+        LearningRate.nearest(self.learning_rate)
+        return self
+
+    @property
+    def rate(self) -> LearningRate:
+        """The learning rate as the registers hold it."""
+        return LearningRate.nearest(self.learning_rate)
+
+
+class Configuration(_Section):
+    """One accelerator: network, array, formats, feedback, training."""
+
+    network: Network
+    array: Array
+    formats: Formats = Formats()
+    feedback: Feedback = Feedback()
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Configuration":
+        classes = self.network.classes
+        if classes < 2 or classes > 4096:
+            raise ValueError(f"network.layers ends in {classes} classes; 2 to 4096 are allowed")
+        if self.feedback.nonzeros > classes:
+            raise ValueError(f"feedback.nonzeros = {self.feedback.nonzeros}: 1 to {classes}, the classes, are allowed")
+        needed = bank_rows_needed(self.network.layers, self.array.tiles, self.array.lanes)
+        if needed > self.array.bank_rows:
+            raise ValueError(
+                f"array.bank_rows = {self.array.bank_rows}: the network {'-'.join(map(str, self.network.layers))} needs "
+                f"{needed} rows a lane on {self.array.tiles} tiles of {self.array.lanes} lanes; "
+                f"use more tiles or lanes, or banks of at least {needed} rows"
+            )
+        return self
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """Every pass of one sample, in the order in which they are swept."""
+        return tuple(passes_of(self.network.layers, self.array.tiles, self.array.lanes))
+
+    @property
+    def bank_rows_used(self) -> int:
+        """Rows of a lane's weight bank that the network occupies."""
+        return bank_rows_needed(self.network.layers, self.array.tiles, self.array.lanes)
+
+    @property
+    def latency(self) -> Latency:
+        """Pipeline latencies of the chosen family."""
+        return FAMILIES[self.array.family]
+
+    @property
+    def accumulator(self) -> QFormat:
+        """The accumulator's format, with "auto" resolved to the exact one."""
+        exact = exact_accumulator(self.formats, max(self.network.layers[:-1]) + 1)
+        return exact if self.formats.accumulator == "auto" else self.formats.accumulator
+
+    @property
+    def accumulator_saturates(self) -> bool:
+        """Whether a sum of the longest fan-in can leave the accumulator."""
+        return self.accumulator.width < exact_accumulator(self.formats, max(self.network.layers[:-1]) + 1).width
+
+
+def exact_accumulator(formats: Formats, terms: int) -> QFormat:
+    """The narrowest format in which ``terms`` products of weight and activation cannot overflow."""
+    largest = terms * abs(formats.weight.lo) * abs(formats.activation.lo)
+    fraction = formats.product_fraction
+    return QFormat(max(0, largest.bit_length() - fraction), fraction)
+
+
+def parse_configuration(table: dict) -> Configuration:
+    """Validate a parsed TOML table.
+
+    Raises
+    ------
+    ConfigurationError
+        Names every offending key, its value and what is allowed.
+    """
+    try:
+        return Configuration.model_validate(table)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_describe(item) for item in error.errors())) from None
+
+
+def load_configuration(path: str | Path) -> Configuration:
+    """Read and validate a TOML file.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file is missing, is not TOML, or holds a bad value.
+    """
+    path = Path(path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not a TOML file: {error}") from None
+    try:
+        return parse_configuration(table)
+    except ConfigurationError as error:
+        raise ConfigurationError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
+
+
+def _describe(item) -> str:
+    key = ".".join(str(part) for part in item["loc"] if not str(part).startswith(("function-", "literal[")))
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "missing":
+        return f"{key}: missing, and it has no default"
+    if item["type"] == "extra_forbidden":
+        return f"{key} = {item['input']!r}: unknown key"
+    if isinstance(item["input"], (dict, BaseModel)):
+        return f"{key}: {message}" if key else message
+    return f"{key} = {item['input']!r}: {message[0].lower()}{message[1:]}"

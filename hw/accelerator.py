@@ -1,0 +1,84 @@
+"""The top level: array, register file, and ports under plain names."""
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from dfarray.configuration import Configuration
+from dfarray.hw.arithmetic import q_shape
+from dfarray.hw.core import Core
+from dfarray.hw.registers import AxiLite, RegisterFile
+from dfarray.trace import index_bits
+
+
+class Accelerator(wiring.Component):
+    """A network that trains on the samples streamed into it.
+
+    Parameters
+    ----------
+    config : Configuration
+    weights : list of int arrays (n_l, 1 + n_{l-1})
+        Weights after configuration, see :func:`dfarray.initial_weights.initial_weights`.
+
+    Attributes
+    ----------
+    samples : In {valid, ready, value, label, last}
+        n_0 values a sample, activation format; the label counts with the last value.
+    results : Out {valid, ready, logit, prediction, last}
+        C logits a sample, class 0 first.
+    weights_in, weights_out : {valid, ready, data}
+        Bulk weights of the load and dump commands: tile fastest, then lane, then row.
+    registers : In AXI4-Lite
+    """
+
+    def __init__(self, config: Configuration, weights):
+        formats, classes = config.formats, index_bits(config.network.classes)
+        self.core = Core(config, weights)
+        self._register_file = RegisterFile(config)
+
+        def ready_valid(**payload):
+            return wiring.Signature(
+                {"valid": Out(1), "ready": In(1), **{name: Out(shape) for name, shape in payload.items()}}
+            )
+
+        weight = ready_valid(data=q_shape(formats.weight))
+        super().__init__(
+            {
+                "samples": In(ready_valid(value=q_shape(formats.activation), label=classes, last=1)),
+                "results": Out(ready_valid(logit=q_shape(formats.logit), prediction=classes, last=1)),
+                "weights_in": In(weight),
+                "weights_out": Out(weight),
+                "registers": In(AxiLite()),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.core = core = self.core
+        m.submodules.register_file = registers = self._register_file
+        wiring.connect(m, wiring.flipped(self.registers), registers.bus)
+        m.d.comb += [
+            core.settings.eq(registers.settings),
+            core.command.eq(registers.command),
+            registers.busy.eq(core.busy),
+            registers.pending.eq(core.pending),
+            registers.sample_done.eq(core.sample_done),
+            registers.framing_error.eq(core.framing_error),
+            core.samples.valid.eq(self.samples.valid),
+            self.samples.ready.eq(core.samples.ready),
+            core.samples.payload.value.eq(self.samples.value),
+            core.samples.payload.label.eq(self.samples.label),
+            core.samples.payload.last.eq(self.samples.last),
+            self.results.valid.eq(core.results.valid),
+            core.results.ready.eq(self.results.ready),
+            self.results.logit.eq(core.results.payload.logit),
+            self.results.prediction.eq(core.results.payload.prediction),
+            self.results.last.eq(core.results.payload.last),
+            core.weights_in.valid.eq(self.weights_in.valid),
+            self.weights_in.ready.eq(core.weights_in.ready),
+            core.weights_in.payload.eq(self.weights_in.data),
+            self.weights_out.valid.eq(core.weights_out.valid),
+            core.weights_out.ready.eq(self.weights_out.ready),
+            self.weights_out.data.eq(core.weights_out.payload),
+        ]
+        return m

@@ -1,0 +1,67 @@
+"""Fixed-point expressions: saturation, rounding, requantization, delay lines.
+
+Source: docs/architecture.md section 2.
+"""
+
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed
+
+from dfarray.qformat import QFormat
+
+
+def saturate(m: Module, value: Value, width: int, name: str) -> Value:
+    """Clip a signed value to ``signed(width)``; ``name`` names the unclipped wire.
+
+    Only the bits above the result decide: they all equal the sign exactly when the value fits.
+
+    Raises
+    ------
+    ValueError
+        If ``value`` is unsigned.
+    """
+    if not value.shape().signed:
+        raise ValueError(f"Saturation needs a signed value, not {value.shape()!r}")
+    if len(value) <= width:
+        return value
+    exact = Signal(value.shape(), name=name)
+    m.d.comb += exact.eq(value)
+    top = exact[width - 1 :]
+    limit = Mux(exact[-1], Const(1 << (width - 1), width), Const((1 << (width - 1)) - 1, width))
+    return Mux(top.all() | ~top.any(), exact[:width], limit).as_signed()
+
+
+def round_half_up(value: Value, bits: int) -> Value:
+    """Drop ``bits`` fraction bits, a half rounds towards plus infinity."""
+    return (value + (1 << (bits - 1))) >> bits if bits else value
+
+
+def requantize(value: Value, from_fraction: int, to_fraction: int) -> Value:
+    """Move a value's binary point, rounding half up where bits are dropped."""
+    if from_fraction >= to_fraction:
+        return round_half_up(value, from_fraction - to_fraction)
+    return value << (to_fraction - from_fraction)
+
+
+def delay(m: Module, value: Value, cycles: int, name: str, *, reset_less: bool = True) -> Value:
+    """``value`` as it was ``cycles`` clock cycles ago; ``name`` names the registers."""
+    for stage in range(1, cycles + 1):
+        register = Signal.like(value, name=f"{name}_{stage}", reset_less=reset_less)
+        m.d.sync += register.eq(value)
+        value = register
+    return value
+
+
+def q_shape(fmt: QFormat) -> Shape:
+    """The Amaranth shape of a fixed-point format's codes."""
+    return signed(fmt.width)
+
+
+def lookup(m: Module, index: Value, values, name: str) -> Signal:
+    """A small combinational table of constants, ``values[index]``.
+
+    A packed constant rather than a Switch: Icarus would not evaluate a Switch over constants before ``index`` changes.
+    """
+    width = max(1, max(values).bit_length())
+    packed = sum(value << position * width for position, value in enumerate(values))
+    entry = Signal(width, name=name)
+    m.d.comb += entry.eq(Const(packed, width * len(values)).word_select(index, width))
+    return entry

@@ -1,0 +1,83 @@
+"""The collector: after the last row of a pass, asks every lane for its result, in neuron order."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from dfarray.configuration import Configuration
+from dfarray.hw.packets import Kind, collect_token
+from dfarray.latency import FETCH
+from dfarray.trace import index_bits
+
+
+def collect_request(config: Configuration) -> data.StructLayout:
+    """What to collect: lanes 0..last_lane of all tiles, in the last lane only ``last_count`` tiles."""
+    return data.StructLayout(
+        {
+            "kind": Kind,
+            "slot": index_bits(len(config.passes)),
+            "last_lane": index_bits(config.array.lanes),
+            "last_count": index_bits(config.array.tiles + 1),
+        }
+    )
+
+
+class Collector(wiring.Component):
+    """Issues collect tokens so that the words reach the exit one a cycle and in order.
+
+    Attributes
+    ----------
+    start, request : In
+        In the cycle in which the last row of a pass is decided; only while not ``busy``.
+    busy : Out(1)
+    token : Out(collect_token)
+        Head of the token chain; the first token ``FETCH + result latency - 1`` cycles after ``start``.
+    """
+
+    def __init__(self, config: Configuration):
+        self._config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "request": In(collect_request(config)),
+                "busy": Out(1),
+                "token": Out(collect_token(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        tiles = self._config.array.tiles
+        first_token = FETCH + self._config.latency.result - 1
+        request = Signal.like(self.request)
+        lane = Signal(index_bits(self._config.array.lanes))
+        timer = Signal(range(max(first_token, tiles)))
+        cooling = Signal()
+        count = Signal(index_bits(tiles + 1))
+        at_last_lane = lane == request.last_lane
+        m.d.comb += count.eq(Mux(at_last_lane, request.last_count, tiles))
+        m.d.sync += self.token.valid.eq(0)
+        with m.If(self.start):
+            m.d.sync += [
+                self.busy.eq(1),
+                request.eq(self.request),
+                lane.eq(0),
+                cooling.eq(0),
+                timer.eq(first_token - 2),
+            ]
+        with m.Elif(timer != 0):
+            m.d.sync += timer.eq(timer - 1)
+        with m.Elif(cooling):
+            m.d.sync += self.busy.eq(0)
+        with m.Elif(self.busy):
+            m.d.sync += [
+                self.token.valid.eq(1),
+                self.token.lane.eq(lane),
+                self.token.kind.eq(request.kind),
+                self.token.slot.eq(request.slot),
+                self.token.count.eq(count),
+                lane.eq(lane + 1),
+                cooling.eq(at_last_lane),
+                timer.eq(Mux(at_last_lane, tiles, count) - 1),
+            ]
+        return m

@@ -1,0 +1,165 @@
+"""The error unit: logits in, results out, and learning-rate-scaled errors g_c for the feedback network."""
+
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from dfarray.configuration import Configuration, ErrorKind
+from dfarray.hw.arithmetic import delay, q_shape, saturate
+from dfarray.hw.softmax import SoftmaxErrors, SquaredErrors
+from dfarray.latency import error_latency
+from dfarray.learning_rate import EXPONENT_BITS, MANTISSA_BITS
+from dfarray.trace import index_bits
+
+
+def result_word(config: Configuration) -> data.StructLayout:
+    """One logit; ``prediction`` is valid in every word of a sample."""
+    return data.StructLayout(
+        {"logit": q_shape(config.formats.logit), "prediction": index_bits(config.network.classes), "last": 1}
+    )
+
+
+class ErrorUnit(wiring.Component):
+    """Output error of one sample after the other.
+
+    Attributes
+    ----------
+    start : In(1)
+        A sample's sweep starts; ``label``, ``train`` and the learning rate are latched.
+    label, train, mantissa, exponent : In
+    logit : In {valid, value}
+        C logits, class 0 first.
+    results : Out stream of result_word
+        C transfers a sample.
+    idle : Out(1)
+        Results are delivered and, for a training sample, the errors are complete.
+    read_class : In
+    scaled_error : Out(delta)
+        g of the ``read_class`` of the cycle before.
+
+    Latency: :func:`dfarray.latency.error_latency` from the last logit to ``idle``.
+    """
+
+    def __init__(self, config: Configuration):
+        self._config = config
+        softmax = config.network.error is ErrorKind.SOFTMAX_CROSS_ENTROPY
+        self._source = SoftmaxErrors(config) if softmax else SquaredErrors(config)
+        self.latency = error_latency(config.network.classes, softmax)
+        bits = index_bits(config.network.classes)
+        self.write_enable = Signal()
+        self.write_class = Signal(bits)
+        self.write_value = Signal(q_shape(config.formats.delta))
+        super().__init__(
+            {
+                "start": In(1),
+                "label": In(bits),
+                "train": In(1),
+                "mantissa": In(MANTISSA_BITS),
+                "exponent": In(EXPONENT_BITS),
+                "logit": In(data.StructLayout({"valid": 1, "value": q_shape(config.formats.logit)})),
+                "results": Out(stream.Signature(result_word(config))),
+                "idle": Out(1),
+                "read_class": In(bits),
+                "scaled_error": Out(q_shape(config.formats.delta)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        train, label = Signal(), Signal.like(self.label)
+        mantissa, exponent = Signal.like(self.mantissa), Signal.like(self.exponent)
+        with m.If(self.start):
+            m.d.sync += [
+                train.eq(self.train),
+                label.eq(self.label),
+                mantissa.eq(self.mantissa),
+                exponent.eq(self.exponent),
+            ]
+        m.submodules.logits = logits = Memory(
+            shape=q_shape(config.formats.logit), depth=config.network.classes, init=[]
+        )
+        m.submodules.source = source = self._source
+        complete, largest, prediction = self._receive(m, logits.write_port())
+        self._send_results(m, logits.read_port(), complete, prediction)
+        read = logits.read_port()
+        m.d.comb += [
+            source.start.eq(complete & train),
+            source.largest.eq(largest),
+            source.label.eq(label),
+            source.logit.eq(read.data),
+            read.addr.eq(source.read_class),
+        ]
+        self._scale(m, mantissa, exponent)
+        return m
+
+    def _receive(self, m, write):
+        """Store logits and find the largest; ``complete`` strobes in the cycle of the last one."""
+        classes = self._config.network.classes
+        count, prediction = Signal(index_bits(classes)), Signal(index_bits(classes))
+        largest = Signal(q_shape(self._config.formats.logit))
+        complete = Signal()
+        m.d.comb += [
+            write.en.eq(self.logit.valid),
+            write.addr.eq(count),
+            write.data.eq(self.logit.value),
+            complete.eq(self.logit.valid & (count == classes - 1)),
+        ]
+        with m.If(self.logit.valid):
+            m.d.sync += count.eq(Mux(complete, 0, count + 1))
+            with m.If((count == 0) | (self.logit.value > largest)):
+                m.d.sync += [largest.eq(self.logit.value), prediction.eq(count)]
+        return complete, largest, prediction
+
+    def _send_results(self, m, read, complete, prediction):
+        classes = self._config.network.classes
+        sending, index, following = Signal(), Signal(index_bits(classes)), Signal(index_bits(classes))
+        results_pending, errors_pending = Signal(), Signal()
+        payload = self.results.payload
+        transfer = Signal()
+        m.d.comb += [
+            transfer.eq(self.results.valid & self.results.ready),
+            following.eq(Mux(transfer, index + 1, index)),
+            read.addr.eq(following),
+            payload.logit.eq(read.data),
+            payload.prediction.eq(prediction),
+            payload.last.eq(index == classes - 1),
+            self.idle.eq(~(results_pending | errors_pending)),
+        ]
+        m.d.sync += [index.eq(following), sending.eq(complete)]
+        with m.If(sending):
+            m.d.sync += self.results.valid.eq(1)
+        with m.If(transfer & payload.last):
+            m.d.sync += [self.results.valid.eq(0), results_pending.eq(0), index.eq(0)]
+        with m.If(self.write_enable & (self.write_class == classes - 1)):
+            m.d.sync += errors_pending.eq(0)
+        with m.If(self.start):
+            m.d.sync += [results_pending.eq(1), errors_pending.eq(self.train)]
+
+    def _scale(self, m, mantissa, exponent):
+        """g_c = e_c times the learning rate, two cycles after e_c."""
+        config, source = self._config, self._source
+        have, want = config.formats.error.fraction_bits, config.formats.delta.fraction_bits
+        left, right = max(0, want - have), max(0, have - want)
+        product = Signal.like(source.error * Const(0, MANTISSA_BITS), reset_less=True)
+        amount = Signal(range(right + (1 << EXPONENT_BITS)), reset_less=True)
+        m.d.sync += [product.eq(source.error * mantissa), amount.eq(exponent + right)]
+        half = (Const(1) << amount) >> 1
+        scaled = ((product << left) + half).as_signed() >> amount
+        m.d.sync += [
+            self.write_enable.eq(delay(m, source.valid, 1, "scaled_valid", reset_less=False)),
+            self.write_class.eq(delay(m, source.error_class, 1, "scaled_class")),
+            self.write_value.eq(saturate(m, scaled, len(self.write_value), "scaled")),
+        ]
+        m.submodules.scaled_errors = memory = Memory(
+            shape=self.write_value.shape(), depth=config.network.classes, init=[]
+        )
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.en.eq(self.write_enable),
+            write.addr.eq(self.write_class),
+            write.data.eq(self.write_value),
+            read.addr.eq(self.read_class),
+            self.scaled_error.eq(read.data),
+        ]

@@ -1,0 +1,73 @@
+"""Noise for stochastic rounding, derived from update, row, tile and lane.
+
+Source: docs/architecture.md section 2; Marsaglia's xorshift32, Jenkins' one-at-a-time finish, a Galois LFSR.
+"""
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+LFSR_TAPS = 0xA3000000
+STEPS_A_TILE = 8
+
+
+def lfsr_steps(word: Value, steps: int) -> Value:
+    """A 32-bit Galois LFSR's word after ``steps`` steps: exclusive-ors only."""
+    bits = list(word)
+    for _ in range(steps):
+        feedback = bits[0]
+        bits = [*bits[1:], 0]
+        bits = [
+            feedback if i == 31 else (bit ^ feedback if LFSR_TAPS >> i & 1 else bit) for i, bit in enumerate(bits)
+        ]
+    return Cat(*bits)
+
+
+def xorshift32(state: Value) -> Value:
+    """The next state of Marsaglia's generator (13, 17, 5)."""
+    state = state ^ (state << 13)[:32]
+    state = state ^ (state >> 17)
+    return state ^ (state << 5)[:32]
+
+
+class RowNoise(wiring.Component):
+    """One noise word a row, ``latency`` = 3 cycles after the row is decided.
+
+    Attributes
+    ----------
+    row : In
+        Bank row.
+    seed : In {enable, value}
+        Restarts the generator.
+    advance : In(1)
+        An update sweep has ended.
+    word : Out(32)
+    """
+
+    latency = 3
+
+    def __init__(self, row_bits: int, seed: int):
+        self._seed = seed or 1
+        self.state = Signal(32, init=self._seed)
+        super().__init__(
+            {"row": In(row_bits), "seed": In(32), "reseed": In(1), "advance": In(1), "word": Out(32)}
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        state = self.state
+        with m.If(self.reseed):
+            m.d.sync += [state.eq(self.seed), state[0].eq(self.seed[0] | ~self.seed.any())]
+        with m.Elif(self.advance):
+            m.d.sync += state.eq(xorshift32(state))
+        first, second = Signal(32), Signal(32)
+        hashed = state ^ self.row
+        mixed = first ^ (first >> 6)
+        m.d.sync += [
+            first.eq(hashed + (hashed << 10)),
+            second.eq(mixed + (mixed << 3)),
+        ]
+        third = Signal(32)
+        m.d.comb += third.eq(second ^ (second >> 11))
+        m.d.sync += self.word.eq(third + (third << 15))
+        return m

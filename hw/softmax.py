@@ -1,0 +1,179 @@
+"""Output errors e_c from stored logits: softmax cross-entropy, or squared error.
+
+Source: docs/architecture.md sections 2 and 4.5.
+"""
+
+import math
+
+from amaranth.hdl import Const, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from dfarray.configuration import Configuration
+from dfarray.hw.arithmetic import delay, q_shape, requantize, saturate
+from dfarray.trace import index_bits
+
+
+def exponential_table(config: Configuration) -> list[int]:
+    """exp(-i 2**-fl) with the error's fraction bits, zero-padded to a power of two; the last entry is zero."""
+    step, one = 2.0**-config.formats.logit.fraction_bits, 1 << config.formats.error.fraction_bits
+    table = []
+    while not table or table[-1]:
+        table.append(math.floor(math.exp(-len(table) * step) * one + 0.5))
+    return table + [0] * ((1 << (len(table) - 1).bit_length()) - len(table))
+
+
+def reciprocal_table(mantissa_bits: int) -> list[int]:
+    """1 / (1 + (k + 1/2) 2**-r) with r + 1 fraction bits, r = ``mantissa_bits``."""
+    r = mantissa_bits
+    return [(1 << (2 * r + 2)) // ((1 << (r + 1)) + 2 * k + 1) for k in range(1 << r)]
+
+
+class _ErrorSource(wiring.Component):
+    """Turns the logits of one sample into errors, one class a cycle, class 0 first.
+
+    Attributes
+    ----------
+    start : In(1)
+        In the cycle of the last logit.
+    largest, label : In
+        Held until the last error is out.
+    read_class, logit : Out, In
+        Reads the stored logits, one cycle.
+    valid, error_class, error : Out
+    """
+
+    def __init__(self, config: Configuration):
+        self._config = config
+        self._classes = config.network.classes
+        bits = index_bits(self._classes)
+        logit = q_shape(config.formats.logit)
+        super().__init__(
+            {
+                "start": In(1),
+                "largest": In(logit),
+                "label": In(bits),
+                "read_class": Out(bits),
+                "logit": In(logit),
+                "valid": Out(1),
+                "error_class": Out(bits),
+                "error": Out(q_shape(config.formats.error)),
+            }
+        )
+
+    def _scan(self, m, start, name):
+        """Walk the classes from the cycle after ``start``: (walking, class)."""
+        active, index = Signal(name=f"{name}_active"), Signal(index_bits(self._classes), name=f"{name}_class")
+        with m.If(active):
+            m.d.sync += index.eq(Mux(index == self._classes - 1, 0, index + 1))
+            with m.If(index == self._classes - 1):
+                m.d.sync += active.eq(0)
+        with m.If(start):
+            m.d.sync += active.eq(1)
+        return active, index
+
+    def _subtract_target(self, m, value, error_class):
+        one = 1 << self._config.formats.error.fraction_bits
+        difference = value - Mux(error_class == self.label, Const(one), Const(0))
+        m.d.sync += self.error.eq(saturate(m, difference, len(self.error), "difference"))
+
+
+class SquaredErrors(_ErrorSource):
+    """e_c = z_c - y_c; ``latency`` = 3 cycles from ``start`` to class 0."""
+
+    latency = 3
+
+    def elaborate(self, platform):
+        m = Module()
+        formats = self._config.formats
+        active, index = self._scan(m, self.start, "scan")
+        error_class = delay(m, index, 1, "scan_index")
+        m.d.comb += [
+            self.read_class.eq(index),
+            self.valid.eq(delay(m, active, 2, "scan_valid", reset_less=False)),
+            self.error_class.eq(delay(m, error_class, 1, "error_class")),
+        ]
+        scaled = requantize(self.logit, formats.logit.fraction_bits, formats.error.fraction_bits)
+        self._subtract_target(m, scaled, error_class)
+        return m
+
+
+class SoftmaxErrors(_ErrorSource):
+    """e_c = softmax(z)_c - y_c from tables; ``latency`` = C + 8 cycles from ``start`` to class 0."""
+
+    def __init__(self, config: Configuration):
+        super().__init__(config)
+        self.latency = self._classes + 8
+        self._fraction = config.formats.error.fraction_bits
+        self._mantissa_bits = min(self._fraction, 10)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.exponentials = exponentials = Memory(
+            shape=unsigned(self._fraction + 1), depth=self._classes, init=[]
+        )
+        total, summed = self._exponentials(m, exponentials.write_port())
+        shift, inverse = self._reciprocal(m, total)
+
+        active, index = self._scan(m, summed, "probability")
+        read = exponentials.read_port()
+        m.d.comb += read.addr.eq(index)
+        product = Signal(len(read.data) + len(inverse), reset_less=True)
+        m.d.sync += product.eq(read.data * inverse)
+        half = Const(1 << self._mantissa_bits) << shift
+        probability = (product + half) >> shift >> (self._mantissa_bits + 1)
+        error_class = delay(m, index, 2, "probability_index")
+        m.d.comb += [
+            self.valid.eq(delay(m, active, 3, "probability_valid", reset_less=False)),
+            self.error_class.eq(delay(m, error_class, 1, "error_class")),
+        ]
+        self._subtract_target(m, probability, error_class)
+        return m
+
+    def _exponentials(self, m, store):
+        """Store X_c = exp(z_c - max z); their sum, and a strobe when it is complete."""
+        table = exponential_table(self._config)
+        m.submodules.exponential_table = rom = Memory(
+            shape=unsigned(self._fraction + 1), depth=len(table), init=table
+        )
+        entry = rom.read_port()
+        active, index = self._scan(m, self.start, "exponential")
+        distance = Signal(signed(len(self.largest) + 1))
+        clipped = Signal(range(len(table)), reset_less=True)
+        m.d.comb += [
+            self.read_class.eq(index),
+            distance.eq(self.largest - self.logit),
+            entry.addr.eq(clipped),
+            store.en.eq(delay(m, active, 3, "exponential_valid", reset_less=False)),
+            store.addr.eq(delay(m, index, 3, "exponential_index")),
+            store.data.eq(entry.data),
+        ]
+        total = Signal(self._fraction + self._classes.bit_length())
+        summed = Signal()
+        m.d.sync += [
+            clipped.eq(Mux(distance >= len(table), len(table) - 1, distance)),
+            summed.eq(store.en & (store.addr == self._classes - 1)),
+        ]
+        with m.If(self.start):
+            m.d.sync += total.eq(0)
+        with m.Elif(store.en):
+            m.d.sync += total.eq(total + entry.data)
+        return total, summed
+
+    def _reciprocal(self, m, total):
+        """Normalise the sum to 1.xxx 2**shift; the shift, and 1 / 1.xxx two cycles later."""
+        r, fraction = self._mantissa_bits, self._fraction
+        positions = range(len(total) - fraction)
+        shift, mantissa = Signal(positions, reset_less=True), Signal(r, reset_less=True)
+        for position in positions:
+            top = fraction + position
+            with m.If(total[top]):
+                m.d.sync += [shift.eq(position), mantissa.eq(total[top - r : top])]
+        table = reciprocal_table(r)
+        m.submodules.reciprocal_table = rom = Memory(
+            shape=unsigned(max(table).bit_length()), depth=len(table), init=table
+        )
+        inverse = rom.read_port()
+        m.d.comb += inverse.addr.eq(mantissa)
+        return shift, inverse.data

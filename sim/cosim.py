@@ -1,0 +1,307 @@
+"""Co-simulation: generate, build, run, and hold the RTL against the golden models."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dfarray.configuration import Configuration
+from dfarray.golden.integer import IntegerNetwork
+from dfarray.hw.generate import generate
+from dfarray.initial_weights import initial_weights
+from dfarray.placement import from_banks
+from dfarray.sim import harness, simulators
+from dfarray.sim.job import Job, Phase
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a co-simulation found.
+
+    Attributes
+    ----------
+    simulator : str
+    samples : int
+    cycles : int
+        Simulated clock cycles, reset excluded.
+    cycles_checked, signals_per_cycle : int
+        Cycles in which every architectural signal was compared, and how many signals.
+    mismatches : int
+        Differing signals in the first differing cycle, plus differing results and final weights.
+    first_mismatch : dict or None
+        cycle, tile, lane, signal, expected, got.
+    results_compared, weights_compared : int
+        Logits and weights compared with the integer model after the run.
+    cycles_per_sample : float
+        From result to result, over the training samples of the first phase.
+    utilisation : float
+        Useful multiply-accumulates over multipliers x cycles: synapses / (lanes x cycles_per_sample).
+    cycles_per_second, build_seconds, run_seconds : float
+    """
+
+    simulator: str
+    samples: int
+    cycles: int
+    cycles_checked: int
+    signals_per_cycle: int
+    mismatches: int
+    first_mismatch: dict | None
+    results_compared: int
+    weights_compared: int
+    cycles_per_sample: float
+    utilisation: float
+    cycles_per_second: float
+    build_seconds: float
+    run_seconds: float
+
+    def as_dict(self) -> dict:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run's report and what the RTL computed.
+
+    Attributes
+    ----------
+    report : Report
+    weights : list of int32 arrays (n_l, 1 + n_{l-1})
+        Read back from the banks.
+    predictions : int array (samples,)
+    """
+
+    report: Report
+    weights: list[np.ndarray]
+    predictions: np.ndarray
+
+
+def utilisation(config: Configuration, cycles_per_sample: float) -> float:
+    """Share of multiplier-cycles that do useful work while training; docs/architecture.md section 6.
+
+    A training sample needs one forward and one update multiply-accumulate a synapse (biases do not count); each of
+    the P lanes has two multipliers.
+    """
+    lanes = config.array.tiles * config.array.lanes
+    return 2 * config.network.synapses / (2 * lanes * cycles_per_sample)
+
+
+def prepare(config: Configuration, weights, simulator: str, directory: Path, verilog: Path | None = None) -> tuple[Path, Path]:
+    """Generate (unless ``verilog`` is given) and compile; a build of identical text is used again.
+
+    Parameters
+    ----------
+    verilog : Path or None
+        A directory written by ``dfarray generate``, edited or not.
+
+    Returns
+    -------
+    (directory of the Verilog, directory of the build)
+
+    Raises
+    ------
+    SimulationError, FileNotFoundError
+    """
+    if verilog is None:
+        verilog = directory / "verilog"
+        generate(config, weights, verilog)
+    manifest = json.loads((verilog / "manifest.json").read_text(encoding="utf-8"))
+    directory.mkdir(parents=True, exist_ok=True)
+    bench = harness.write_harness(manifest, directory)
+    source = (verilog / manifest["verilog"]).resolve()
+    digest = hashlib.sha256(bench.read_bytes() + source.read_bytes()).hexdigest()
+    build = directory / simulator
+    stamp = build / "sources.sha256"
+    if not stamp.exists() or stamp.read_text() != digest:
+        stamp.unlink(missing_ok=True)
+        simulators.build(simulator, [source, bench.resolve()], harness.TOP, build.resolve())
+        stamp.write_text(digest)
+    return verilog, build
+
+
+def cosimulate(
+    config: Configuration,
+    x: np.ndarray,
+    labels: np.ndarray,
+    *,
+    directory: Path,
+    phases: tuple[Phase, ...] | None = None,
+    weights: list[np.ndarray] | None = None,
+    simulator: str = "verilator",
+    verilog: Path | None = None,
+    trace_samples: int | None = None,
+    load_weights: bool = False,
+    gaps: dict[str, int] | None = None,
+    progress: Callable[[str, int], None] = lambda stage, done: None,
+) -> Outcome:
+    """Run samples through the RTL and compare it with the golden models.
+
+    Parameters
+    ----------
+    config : Configuration
+    x : int array (samples, n_0)
+        Activation codes, in the order of the phases.
+    labels : int array (samples,)
+    directory : Path
+        For Verilog, build and recorded files.
+    phases : tuple of Phase or None
+        Default: all samples train at the configured rate.
+    weights : list of int arrays or None
+        Initial weights, default those of the configuration.
+    trace_samples : int or None
+        Samples whose every cycle is compared; None for all.
+    load_weights : bool
+        Generate with zero weights and write ``weights`` through the load command.
+    gaps : dict or None
+        See :class:`dfarray.sim.job.Job`.
+    progress : callable(stage, samples done)
+
+    Raises
+    ------
+    SimulationError
+        If the simulator is missing or fails; not for a mismatch, which the report holds.
+    """
+    directory = Path(directory).resolve()
+    weights = initial_weights(config) if weights is None else weights
+    phases = phases or (Phase(len(x), True, config.training.rate),)
+    rows = config.bank_rows_used
+    job = Job(
+        directory=directory / "run",
+        verilog_directory=(verilog or directory / "verilog").resolve(),
+        config=config,
+        weights=weights,
+        phases=phases,
+        trace_samples=len(x) if trace_samples is None else min(trace_samples, len(x)),
+        load_weights=load_weights,
+        gaps=gaps or {},
+        expected_cycles=rows + 4 * config.network.classes + 4 * config.array.tiles,
+    )
+    if job.samples != len(x):
+        raise ValueError(f"the phases have {job.samples} samples, x has {len(x)}")
+    progress("build", 0)
+    start = time.perf_counter()
+    banked = [np.zeros_like(w) for w in weights] if load_weights else weights
+    _, build = prepare(config, banked, simulator, directory, verilog)
+    built = time.perf_counter()
+    job_file = job.save(x, labels)
+    failure = None
+    with _watch(job, progress):
+        try:
+            simulators.run(
+                simulator,
+                harness.TOP,
+                build.resolve(),
+                "dfarray.sim.bench_training",
+                plusargs=job.plusargs,
+                environment={"DFARRAY_JOB": str(job_file)},
+            )
+        except simulators.SimulationError as error:
+            failure = error
+    finished = time.perf_counter()
+    first = json.loads(job.mismatch_path.read_text()) if job.mismatch_path.exists() else None
+    if failure is not None and first is None:
+        raise failure
+    return _judge(job, x, labels, simulator, first, built - start, finished - built)
+
+
+def _judge(job: Job, x, labels, simulator, first, build_seconds, run_seconds) -> Outcome:
+    config = job.config
+    signals = first.pop("signals") if first else 0
+    figures = job.outcome() if first is None else {}
+    rtl_logits, predictions = job.results()
+    mismatches, weights = signals, []
+    if first is None:
+        weights = from_banks(config, job.dumped_banks())
+        network = IntegerNetwork(config, job.weights)
+        logits = _replay(network, job.phases, x, labels)
+        mismatches += int((logits != rtl_logits).sum()) if logits.shape == rtl_logits.shape else logits.size
+        mismatches += sum(int((a != b).sum()) for a, b in zip(network.weights, weights, strict=True))
+        if mismatches:
+            first = _first_difference(network, weights, logits, rtl_logits)
+    cycles_per_sample = _cycles_per_sample(job.phases, figures)
+    report = Report(
+        simulator=simulator,
+        samples=len(predictions),
+        cycles=figures.get("cycles", 0),
+        cycles_checked=figures.get("cycles_checked", first["cycle"] if first and "cycle" in first else 0),
+        signals_per_cycle=figures.get("signals_per_cycle", 0),
+        mismatches=mismatches,
+        first_mismatch=first,
+        results_compared=rtl_logits.size,
+        weights_compared=sum(w.size for w in weights),
+        cycles_per_sample=cycles_per_sample,
+        utilisation=utilisation(config, cycles_per_sample) if cycles_per_sample else 0.0,
+        cycles_per_second=figures.get("cycles", 0) / run_seconds,
+        build_seconds=build_seconds,
+        run_seconds=run_seconds,
+    )
+    return Outcome(report, weights, predictions)
+
+
+def _replay(network: IntegerNetwork, phases, x, labels) -> np.ndarray:
+    """Run the same phases through the integer model; logits (samples, classes)."""
+    logits, start = [], 0
+    for phase in phases:
+        part = slice(start, start + phase.samples)
+        start += phase.samples
+        if phase.train:
+            freeze = tuple(layer for layer in range(1, len(network.weights) + 1) if phase.freeze >> (layer - 1) & 1)
+            logits.append(network.train(x[part], labels[part], rate=phase.rate, freeze=freeze))
+        else:
+            logits.append(network.logits(x[part]))
+    return np.concatenate(logits)
+
+
+def _cycles_per_sample(phases: tuple[Phase, ...], figures: dict) -> float:
+    """From the first phase's first result to its last."""
+    if not figures or phases[0].samples < 2:
+        return 0.0
+    return (figures["result_cycles"][0] - figures["first_result_cycle"]) / (phases[0].samples - 1)
+
+
+def _first_difference(network: IntegerNetwork, weights, logits, rtl_logits) -> dict:
+    """The first logit, or else weight, that differs from the integer model."""
+    if logits.shape != rtl_logits.shape:
+        return {"signal": "results", "expected": len(logits), "got": len(rtl_logits)}
+    for sample, c in np.argwhere(logits != rtl_logits)[:1].tolist():
+        expected, got = int(logits[sample, c]), int(rtl_logits[sample, c])
+        return {"signal": "results.logit", "sample": sample, "class": c, "expected": expected, "got": got}
+    for layer, (expected, got) in enumerate(zip(network.weights, weights, strict=True), 1):
+        for neuron, column in np.argwhere(expected != got)[:1].tolist():
+            return {
+                "signal": "final weight",
+                "layer": layer,
+                "neuron": neuron,
+                "input": "bias" if column == 0 else column - 1,
+                "expected": int(expected[neuron, column]),
+                "got": int(got[neuron, column]),
+            }
+    raise ValueError("nothing differs")
+
+
+@contextmanager
+def _watch(job: Job, progress):
+    """Report answered samples while the simulation runs: the growing results file tells."""
+    record = job.config.network.classes * 8
+    done = threading.Event()
+
+    def look():
+        results = job.directory / "results.bin"
+        while not done.wait(0.2):
+            if results.exists():
+                progress("simulate", results.stat().st_size // record)
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+        progress("simulate", job.samples)

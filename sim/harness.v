@@ -1,0 +1,135 @@
+// Test bench: plays and records streams, records the trace. Filled in by harness.py.
+`timescale 1ns/1ps
+module dfarray_bench(
+  input clk /*verilator public_flat_rw*/,
+  input rst /*verilator public_flat_rw*/,
+  // Words of the sample file that may be played so far.
+  input [31:0] sample_budget /*verilator public_flat_rw*/,
+  input [31:0] weight_budget /*verilator public_flat_rw*/,
+  // Of 256 cycles, about so many find the stream's other side not there.
+  input [7:0] sample_gaps /*verilator public_flat_rw*/,
+  input [7:0] result_gaps /*verilator public_flat_rw*/,
+  input [7:0] weight_gaps /*verilator public_flat_rw*/,
+  input trace_enable /*verilator public_flat_rw*/,
+  output reg [31:0] samples_played /*verilator public_flat_rw*/,
+  output reg [31:0] results_done /*verilator public_flat_rw*/,
+  output reg [31:0] weights_played /*verilator public_flat_rw*/,
+  output reg [31:0] weights_done /*verilator public_flat_rw*/,
+  output reg [63:0] first_result_cycle /*verilator public_flat_rw*/,
+  output reg [63:0] last_result_cycle /*verilator public_flat_rw*/,
+  output reg [63:0] cycle /*verilator public_flat_rw*/,
+  output reg unknown_seen /*verilator public_flat_rw*/,
+  @REGISTER_PORTS@
+);
+  reg samples_valid, samples_last;
+  reg [@VALUE_BITS@-1:0] samples_value;
+  reg [@LABEL_BITS@-1:0] samples_label;
+  wire samples_ready;
+  wire results_valid, results_last;
+  reg results_ready;
+  wire [@LOGIT_BITS@-1:0] results_logit;
+  wire [@PREDICTION_BITS@-1:0] results_prediction;
+  reg weights_in_valid;
+  reg [@WEIGHT_BITS@-1:0] weights_in_data;
+  wire weights_in_ready;
+  wire weights_out_valid;
+  reg weights_out_ready;
+  wire [@WEIGHT_BITS@-1:0] weights_out_data;
+
+  @TOP@ dut(
+    .clk(clk), .rst(rst),
+    @REGISTER_CONNECTIONS@
+    .samples__valid(samples_valid), .samples__ready(samples_ready), .samples__value(samples_value),
+    .samples__label(samples_label), .samples__last(samples_last),
+    .results__valid(results_valid), .results__ready(results_ready), .results__logit(results_logit),
+    .results__prediction(results_prediction), .results__last(results_last),
+    .weights_in__valid(weights_in_valid), .weights_in__ready(weights_in_ready), .weights_in__data(weights_in_data),
+    .weights_out__valid(weights_out_valid), .weights_out__ready(weights_out_ready),
+    .weights_out__data(weights_out_data)
+  );
+
+  reg [8*1024-1:0] path;
+  integer sample_file, result_file, weight_file, dump_file, trace_file, count;
+  initial begin
+    sample_file = 0; result_file = 0; weight_file = 0; dump_file = 0; trace_file = 0;
+    if ($value$plusargs("samples=%s", path)) sample_file = $fopen(path, "rb");
+    if ($value$plusargs("results=%s", path)) result_file = $fopen(path, "wb");
+    if ($value$plusargs("weights=%s", path)) weight_file = $fopen(path, "rb");
+    if ($value$plusargs("dump=%s", path)) dump_file = $fopen(path, "wb");
+    if ($value$plusargs("trace=%s", path)) trace_file = $fopen(path, "wb");
+  end
+
+  // xorshift32: one draw a cycle decides all gaps.
+  reg [31:0] draw;
+  wire [31:0] draw_a = draw ^ (draw << 13);
+  wire [31:0] draw_b = draw_a ^ (draw_a >> 17);
+
+  reg [31:0] word;
+  reg [63:0] record;
+  always @(posedge clk) begin
+    if (rst) begin
+      draw <= 32'h12345678;
+      cycle <= 0; unknown_seen <= 0; first_result_cycle <= 0; last_result_cycle <= 0;
+      samples_valid <= 0; samples_value <= 0; samples_label <= 0; samples_last <= 0; samples_played <= 0;
+      results_ready <= 0; results_done <= 0;
+      weights_in_valid <= 0; weights_in_data <= 0; weights_played <= 0;
+      weights_out_ready <= 0; weights_done <= 0;
+    end else begin
+      draw <= draw_b ^ (draw_b << 5);
+      cycle <= cycle + 1;
+
+      if (!samples_valid || samples_ready) begin
+        samples_valid <= 0;
+        if (samples_played != sample_budget && draw[7:0] >= sample_gaps) begin
+          count = $fread(word, sample_file);
+          if (count == 4) begin
+            samples_valid <= 1;
+            {samples_last, samples_label, samples_value} <= {word[31], word[16 +: @LABEL_BITS@], word[0 +: @VALUE_BITS@]};
+            samples_played <= samples_played + 1;
+          end
+        end
+      end
+
+      results_ready <= draw[15:8] >= result_gaps;
+      if (results_valid && results_ready) begin
+        record[31:0] = $signed(results_logit);
+        record[63:32] = results_prediction;
+        if (result_file != 0) $fwrite(result_file, "%u", record);
+        if (results_last) begin
+          if (results_done == 0) first_result_cycle <= cycle;
+          last_result_cycle <= cycle;
+          results_done <= results_done + 1;
+          if (result_file != 0) $fflush(result_file);
+        end
+      end
+
+      if (!weights_in_valid || weights_in_ready) begin
+        weights_in_valid <= 0;
+        if (weights_played != weight_budget && draw[23:16] >= weight_gaps) begin
+          count = $fread(word, weight_file);
+          if (count == 4) begin
+            weights_in_valid <= 1;
+            weights_in_data <= word[@WEIGHT_BITS@-1:0];
+            weights_played <= weights_played + 1;
+          end
+        end
+      end
+
+      weights_out_ready <= draw[31:24] >= weight_gaps;
+      if (weights_out_valid && weights_out_ready) begin
+        word = $signed(weights_out_data);
+        if (dump_file != 0) $fwrite(dump_file, "%u", word);
+        weights_done <= weights_done + 1;
+      end
+    end
+  end
+
+  wire [@TRACE_BITS@-1:0] trace = @TRACE@;
+  always @(posedge clk) begin
+    if (!rst && trace_enable) begin
+      if (^trace === 1'bx) unknown_seen <= 1;
+      $fwrite(trace_file, "%u", trace);
+      if (cycle[7:0] == 8'hff) $fflush;
+    end
+  end
+endmodule

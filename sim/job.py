@@ -1,0 +1,175 @@
+"""What one simulation shall do, written for the simulator's process and read back there."""
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from dfarray.configuration import Configuration, parse_configuration
+from dfarray.learning_rate import LearningRate
+from dfarray.placement import to_banks
+
+LAST = 1 << 31
+LABEL_SHIFT = 16
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Consecutive samples with the same settings.
+
+    Attributes
+    ----------
+    samples : int
+    train : bool
+    rate : LearningRate
+    freeze : int
+        Bit l-1 set: layer l does not learn.
+    """
+
+    samples: int
+    train: bool
+    rate: LearningRate
+    freeze: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of :mod:`dfarray.sim.bench_training` in ``directory``.
+
+    Attributes
+    ----------
+    directory : Path
+        Holds the job's files; ``verilog_directory`` the manifest.
+    config : Configuration
+    weights : list of int arrays
+        What the banks hold at the start: in the Verilog, or loaded if ``load_weights``.
+    phases : tuple of Phase
+    trace_samples : int
+        Samples whose every cycle is compared, 0 for none.
+    load_weights, dump : bool
+        Write the weights through the load command first; read them back at the end.
+    gaps : dict
+        Of 256 cycles, how many the other side of ``sample_gaps``, ``result_gaps``, ``weight_gaps`` is not there.
+    expected_cycles : int
+        Rough cycles a sample, for how often to look.
+    """
+
+    directory: Path
+    verilog_directory: Path
+    config: Configuration
+    weights: list[np.ndarray]
+    phases: tuple[Phase, ...]
+    trace_samples: int = 0
+    load_weights: bool = False
+    dump: bool = True
+    gaps: dict[str, int] = field(default_factory=dict)
+    expected_cycles: int = 1024
+
+    @property
+    def samples(self) -> int:
+        """Samples of all phases."""
+        return sum(phase.samples for phase in self.phases)
+
+    @cached_property
+    def manifest(self) -> dict:
+        """The generated Verilog's manifest."""
+        return json.loads((self.verilog_directory / "manifest.json").read_text(encoding="utf-8"))
+
+    @property
+    def trace_path(self) -> Path:
+        """The recorded trace."""
+        return self.directory / "trace.bin"
+
+    @property
+    def mismatch_path(self) -> Path:
+        """The first mismatch, if there was one."""
+        return self.directory / "mismatch.json"
+
+    @property
+    def plusargs(self) -> list[str]:
+        """File names for the test bench."""
+        names = {"samples": "samples", "results": "results", "weights": "weights", "dump": "dump"}
+        arguments = [f"+{name}={self.directory / file}.bin" for name, file in names.items()]
+        return [*arguments, f"+trace={self.trace_path}"] if self.trace_samples else arguments
+
+    def save(self, x: np.ndarray, labels: np.ndarray) -> Path:
+        """Write the job and its samples.
+
+        Parameters
+        ----------
+        x : int array (samples, n_0)
+            Activation codes.
+        labels : int array (samples,)
+
+        Returns
+        -------
+        Path of the job file.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for leftover in ("results.bin", "dump.bin", "trace.bin", "mismatch.json", "outcome.json"):
+            (self.directory / leftover).unlink(missing_ok=True)
+        words = (np.asarray(x).astype(np.int64) & 0xFFFF) | (np.asarray(labels, dtype=np.int64)[:, None] << LABEL_SHIFT)
+        words[:, -1] |= LAST
+        # $fread fills a register from its most significant byte.
+        (self.directory / "samples.bin").write_bytes(words.astype(">u4").tobytes())
+        np.savez(self.directory / "weights.npz", *self.weights)
+        if self.load_weights:
+            codes = to_banks(self.config, self.weights).astype(np.int64) & 0xFFFFFFFF
+            (self.directory / "weights.bin").write_bytes(codes.astype(">u4").tobytes())
+        else:
+            (self.directory / "weights.bin").write_bytes(b"")
+        description = {
+            "verilog_directory": str(self.verilog_directory),
+            "config": self.config.model_dump(mode="json"),
+            "phases": [
+                [phase.samples, phase.train, phase.rate.mantissa, phase.rate.exponent, phase.freeze]
+                for phase in self.phases
+            ],
+            "trace_samples": self.trace_samples,
+            "load_weights": self.load_weights,
+            "dump": self.dump,
+            "gaps": {"sample_gaps": 0, "result_gaps": 0, "weight_gaps": 0, **self.gaps},
+            "expected_cycles": self.expected_cycles,
+        }
+        path = self.directory / "job.json"
+        path.write_text(json.dumps(description, indent=1), encoding="utf-8")
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> "Job":
+        """Read a job file."""
+        described = json.loads(path.read_text(encoding="utf-8"))
+        with np.load(path.parent / "weights.npz") as arrays:
+            weights = [arrays[name] for name in arrays.files]
+        phases = tuple(
+            Phase(samples, train, LearningRate(mantissa, exponent), freeze)
+            for samples, train, mantissa, exponent, freeze in described.pop("phases")
+        )
+        return cls(
+            directory=path.parent,
+            verilog_directory=Path(described.pop("verilog_directory")),
+            config=parse_configuration(described.pop("config")),
+            weights=weights,
+            phases=phases,
+            **described,
+        )
+
+    def save_outcome(self, **figures: int) -> None:
+        """Leave the bench's figures for the process that started the simulation."""
+        (self.directory / "outcome.json").write_text(json.dumps(figures), encoding="utf-8")
+
+    def outcome(self) -> dict:
+        """What :meth:`save_outcome` left."""
+        return json.loads((self.directory / "outcome.json").read_text(encoding="utf-8"))
+
+    def results(self) -> tuple[np.ndarray, np.ndarray]:
+        """Logit codes (samples, classes) and predictions (samples,)."""
+        records = np.fromfile(self.directory / "results.bin", dtype=np.int32).reshape(-1, self.config.network.classes, 2)
+        return records[:, :, 0], records[:, 0, 1]
+
+    def dumped_banks(self) -> np.ndarray:
+        """Bank contents read back: int32 (rows, lanes, tiles)."""
+        array = self.config.array
+        return np.fromfile(self.directory / "dump.bin", dtype=np.int32).reshape(-1, array.lanes, array.tiles)

