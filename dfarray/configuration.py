@@ -258,6 +258,14 @@ class Configuration(_Section):
         """Rows of a lane's weight bank that the network occupies."""
         return bank_rows_needed(self.network.layers, self.array.tiles, self.array.lanes)
 
+    def utilisation(self, cycles_per_sample: float) -> float:
+        """Share of multiplier-cycles that do useful work while training.
+
+        A sample needs one forward and one update multiply-accumulate a synapse (biases do not count); each of the
+        T L lanes has two multipliers: 2 synapses / (2 T L cycles).
+        """
+        return 2 * self.network.synapses / (2 * self.array.tiles * self.array.lanes * cycles_per_sample)
+
     @property
     def latency(self) -> Latency:
         """Pipeline latencies of the chosen family."""

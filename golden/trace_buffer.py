@@ -42,7 +42,7 @@ class TraceBuffer:
     """
 
     def __init__(self, signals: tuple[TraceSignal, ...]):
-        self.base = 0
+        self.base = self._origin = 0
         self._held = np.array([signal.name in HELD for signal in signals])
         self._empty = np.where(self._held, _NO_EVENT, 0)
         self._last = np.zeros(int(self._held.sum()), dtype=np.int64)
@@ -80,10 +80,8 @@ class TraceBuffer:
             return
         if cycles.min() < self.base:
             raise ValueError(f"cycle {cycles.min()} is past, the next one is {self.base}")
-        missing = int(cycles.max()) - self.base + 1 - len(self._rows)
-        if missing > 0:
-            self._rows = np.concatenate([self._rows, np.tile(self._empty, (max(missing, len(self._rows)), 1))])
-        self._rows[cycles - self.base, columns] = values
+        self._grow_to(int(cycles.max()) + 1)
+        self._rows[cycles - self._origin, columns] = values
 
     def set(self, cycle: int, **values: int) -> None:
         """Set array-wide signals in one cycle; ``__`` stands for the dot of a name."""
@@ -92,14 +90,20 @@ class TraceBuffer:
 
     def take(self, cycles: int) -> np.ndarray:
         """Read the next cycles: int64 (cycles, signals)."""
-        if cycles > len(self._rows):
-            self._rows = np.concatenate([self._rows, np.tile(self._empty, (cycles - len(self._rows), 1))])
-        window = self._rows[:cycles].copy()
+        self._grow_to(self.base + cycles)
+        start = self.base - self._origin
+        window = self._rows[start : start + cycles].copy()
         window[:, self._held] = self._forward_filled(window[:, self._held])
-        rest = self._rows[cycles:]
-        self._rows = np.concatenate([rest, np.tile(self._empty, (cycles, 1))])
         self.base += cycles
+        if 2 * (self.base - self._origin) > len(self._rows):
+            self._rows = self._rows[self.base - self._origin :].copy()
+            self._origin = self.base
         return window
+
+    def _grow_to(self, cycle: int) -> None:
+        missing = cycle - self._origin - len(self._rows)
+        if missing > 0:
+            self._rows = np.concatenate([self._rows, np.tile(self._empty, (max(missing, len(self._rows)), 1))])
 
     def _forward_filled(self, held: np.ndarray) -> np.ndarray:
         if not len(held):

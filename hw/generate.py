@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In
 from dfarray.configuration import Configuration
 from dfarray.hw.accelerator import Accelerator
 from dfarray.hw.probes import Probe, input_probes, output_probes, verilog_expression
-from dfarray.placement import to_banks
+from dfarray.movement import multiply_accumulates, words_moved
 from dfarray.register_map import register_map
 from dfarray.trace import input_signals, output_signals
 
@@ -101,6 +101,8 @@ def _manifest(config, weights, ports, accelerator, names):
             }
             for register in register_map(config)
         ],
+        "macs": multiply_accumulates(config),
+        "words_moved": words_moved(config),
         "trace": {
             "inputs": [entry(signal, inputs[signal.name]) for signal in input_signals(config)],
             "outputs": [

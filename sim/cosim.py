@@ -64,6 +64,15 @@ class Report:
         """For JSON."""
         return asdict(self)
 
+    @property
+    def described_mismatch(self) -> str:
+        """The first mismatch in one line, empty if there was none."""
+        if self.first_mismatch is None:
+            return ""
+        place = {k: v for k, v in self.first_mismatch.items() if k not in ("expected", "got") and v is not None}
+        where = ", ".join(f"{name} {value}" for name, value in place.items())
+        return f"{where}: expected {self.first_mismatch['expected']}, got {self.first_mismatch['got']}"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -80,16 +89,6 @@ class Outcome:
     report: Report
     weights: list[np.ndarray]
     predictions: np.ndarray
-
-
-def utilisation(config: Configuration, cycles_per_sample: float) -> float:
-    """Share of multiplier-cycles that do useful work while training; docs/architecture.md section 6.
-
-    A training sample needs one forward and one update multiply-accumulate a synapse (biases do not count); each of
-    the P lanes has two multipliers.
-    """
-    lanes = config.array.tiles * config.array.lanes
-    return 2 * config.network.synapses / (2 * lanes * cycles_per_sample)
 
 
 def prepare(config: Configuration, weights, simulator: str, directory: Path, verilog: Path | None = None) -> tuple[Path, Path]:
@@ -236,7 +235,7 @@ def _judge(job: Job, x, labels, simulator, first, build_seconds, run_seconds) ->
         results_compared=rtl_logits.size,
         weights_compared=sum(w.size for w in weights),
         cycles_per_sample=cycles_per_sample,
-        utilisation=utilisation(config, cycles_per_sample) if cycles_per_sample else 0.0,
+        utilisation=config.utilisation(cycles_per_sample) if cycles_per_sample else 0.0,
         cycles_per_second=figures.get("cycles", 0) / run_seconds,
         build_seconds=build_seconds,
         run_seconds=run_seconds,

@@ -1,0 +1,52 @@
+# Everything runs in .venv; `make demo` and `make test` are all a new machine needs.
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+PYTHON ?= python3
+
+.PHONY: help setup demo test test-slow lint data clean tools
+
+help:
+	@echo "make demo       train an 8x8 digits network on the simulated RTL, checked against the golden model"
+	@echo "make test       the test suite (under 10 minutes on 2 cores)"
+	@echo "make test-slow  tests that take longer"
+	@echo "make lint       ruff and pyright"
+	@echo "make data       fetch MNIST and Fashion-MNIST into the cache"
+	@echo "make setup      only install into .venv"
+
+# One line for each missing tool, before anything else happens.
+tools:
+	@command -v git >/dev/null || { echo "git is missing; install it with: apt-get install git (dnf install git, xcode-select --install)"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing; install it with: apt-get install python3 python3-venv (dnf install python3, brew install python)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; choose one with: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing; install it with: apt-get install python3-venv"; exit 1; }
+	@command -v g++ >/dev/null || { echo "g++ is missing; install it with: apt-get install g++ (dnf install gcc-c++, xcode-select --install)"; exit 1; }
+	@command -v perl >/dev/null || { echo "perl is missing; install it with: apt-get install perl (dnf install perl, brew install perl)"; exit 1; }
+
+setup: tools $(STAMP)
+
+$(STAMP): pyproject.toml | tools
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(STAMP)
+
+demo: setup
+	$(BIN)/dfarray demo
+
+test: setup
+	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+test-slow: setup
+	$(BIN)/python -m pytest -q -m slow
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+data: setup
+	$(BIN)/dfarray data mnist --download
+	$(BIN)/dfarray data fashion-mnist --download
+
+clean:
+	rm -rf build $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info

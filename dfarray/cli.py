@@ -1,0 +1,213 @@
+"""The command line. Each command imports the packages below only when it runs."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dfarray.configuration import Configuration, load_configuration
+from dfarray.console import CHECK_FAILED, out, plot_accuracy, progress_bar, refusing_bad_input, report
+
+app = typer.Typer(
+    help="Neuron arrays that train on the chip by sparse direct feedback alignment.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file, see configs/.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")]
+Data = Annotated[str, typer.Option("--data", metavar="D", help="digits, mnist, fashion-mnist, or a .npz, .csv or IDX path.")]
+Download = Annotated[
+    bool, typer.Option("--download", envvar="DFARRAY_DOWNLOAD", help="Fetch MNIST or Fashion-MNIST if it is not here.")
+]
+
+
+class Engine(StrEnum):
+    """What trains."""
+
+    GOLDEN = "golden"
+    RTL = "rtl"
+
+
+class Mode(StrEnum):
+    """How RTL and golden model are compared."""
+
+    TRACE = "trace"
+
+
+class Simulator(StrEnum):
+    """What runs the RTL."""
+
+    VERILATOR = "verilator"
+    ICARUS = "icarus"
+
+
+def main() -> None:
+    """Entry point of the ``dfarray`` command."""
+    app()
+
+
+def _workspace(config_file: Path, command: str, directory: Path | None) -> Path:
+    return directory or Path("build") / command / config_file.stem
+
+
+@app.command()
+def generate(
+    config_file: ConfigFile,
+    directory: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to write.")],
+    json_file: JsonFile = None,
+) -> None:
+    """Write the Verilog and its manifest (ports, registers, cycles a sample, MACs, words moved)."""
+    with refusing_bad_input():
+        from dfarray.golden.steady import steady_cycles
+        from dfarray.hw.generate import generate as generate_verilog
+        from dfarray.initial_weights import initial_weights
+
+        config = load_configuration(config_file)
+        with progress_bar("generate", 1) as show:
+            manifest = generate_verilog(config, initial_weights(config), directory)
+            show("count cycles", 1)
+            cycles = steady_cycles(config)
+        figures = {
+            "verilog": str(directory / manifest["verilog"]),
+            "manifest": str(directory / "manifest.json"),
+            "tiles": config.array.tiles,
+            "lanes": config.array.tiles * config.array.lanes,
+            "multipliers": 2 * config.array.tiles * config.array.lanes,
+            "bank_rows_used": config.bank_rows_used,
+            "cycles_per_sample": cycles,
+            "utilisation": config.utilisation(cycles),
+            "macs": manifest["macs"],
+            "words_moved": manifest["words_moved"],
+        }
+        report(f"generated {config_file.name}", figures, json_file)
+
+
+@app.command()
+def train(
+    config_file: ConfigFile,
+    data: Data,
+    engine: Annotated[Engine, typer.Option(help="Golden integer model, or simulated RTL.")] = Engine.GOLDEN,
+    samples: Annotated[int | None, typer.Option(min=1, help="Only the first N training samples.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: the configuration's.")] = None,
+    save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the final weights as .npz.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Accuracy curve, PNG.")] = None,
+    directory: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR")] = None,
+    simulator: Annotated[Simulator, typer.Option(help="For --engine rtl.")] = Simulator.VERILATOR,
+    json_file: JsonFile = None,
+    download: Download = False,
+) -> None:
+    """Train a network, on the golden integer model or on the simulated RTL: both end with the same weights."""
+    failed = False
+    with refusing_bad_input():
+        from dfarray import training_run
+
+        config = load_configuration(config_file)
+        dataset = training_run.load_checked(config, data, download)
+        epochs = epochs or config.training.epochs
+        directory = _workspace(config_file, "train", directory)
+        if engine is Engine.GOLDEN:
+            run = training_run.on_golden(config, dataset, epochs, samples)
+        else:
+            run = training_run.on_rtl(config, dataset, epochs, samples, directory, simulator.value)
+            failed = run.figures["mismatches"] != 0
+        weights_file = save or directory / f"weights-{engine}.npz"
+        run.save_weights(weights_file)
+        plot_file = plot or directory / f"accuracy-{engine}.png"
+        plot_accuracy(plot_file, run.curves, f"{config_file.stem} on {dataset.name}, {engine}")
+        figures = {"config": str(config_file), "data": dataset.name, "engine": str(engine), "epochs": epochs}
+        figures |= run.figures | {"weights": str(weights_file), "plot": str(plot_file)}
+        report(f"trained {config_file.name} on {dataset.name}", figures, json_file)
+    if failed:
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
+def cosim(
+    config_file: ConfigFile,
+    data: Data,
+    samples: Annotated[int, typer.Option(min=2, help="Training samples to run.")] = 20,
+    mode: Annotated[Mode, typer.Option(help="trace: every architectural signal, every cycle.")] = Mode.TRACE,
+    simulator: Annotated[Simulator, typer.Option()] = Simulator.VERILATOR,
+    verilog: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Use this output of `dfarray generate`, edited or not.")
+    ] = None,
+    stalls: Annotated[int, typer.Option(min=0, max=90, help="Per cent of cycles in which streams pause.")] = 0,
+    directory: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR")] = None,
+    json_file: JsonFile = None,
+    download: Download = False,
+) -> None:
+    """Compare RTL and golden model; exit code 1 names the first mismatch."""
+    failed = False
+    with refusing_bad_input():
+        from dfarray import training_run
+        from dfarray.golden.arithmetic import quantize_inputs
+        from dfarray.golden.training import sample_order
+        from dfarray.sim.cosim import cosimulate
+
+        config = load_configuration(config_file)
+        dataset = training_run.load_checked(config, data, download)
+        if samples > len(dataset.train_x):
+            raise ValueError(f"--samples {samples}: {dataset.name} has {len(dataset.train_x)} training samples")
+        order = sample_order(config, 1, len(dataset.train_x))[:samples]
+        gaps = dict.fromkeys(("sample_gaps", "result_gaps", "weight_gaps"), stalls * 256 // 100)
+        with progress_bar("cosim", samples) as show:
+            outcome = cosimulate(
+                config,
+                quantize_inputs(config, dataset.train_x[order]),
+                dataset.train_y[order],
+                directory=_workspace(config_file, "cosim", directory),
+                simulator=simulator.value,
+                verilog=verilog,
+                gaps=gaps,
+                progress=show,
+            )
+        figures = {"config": str(config_file), "data": dataset.name, "mode": str(mode)} | outcome.report.as_dict()
+        report(f"{config_file.name} against the golden model", figures, json_file)
+        failed = outcome.report.mismatches != 0
+        if failed:
+            out.print(f"[red]first mismatch:[/red] {outcome.report.described_mismatch}")
+    if failed:
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Option("-o", "--output", metavar="DIR")] = Path("build/demo"),
+    json_file: JsonFile = None,
+) -> None:
+    """Train the 8x8 digits on the simulated RTL, checked against the golden model."""
+    failed = False
+    with refusing_bad_input():
+        from importlib.resources import as_file, files
+
+        from dfarray import training_run
+
+        with as_file(files("dfarray") / "configs" / "digits.toml") as path:
+            config: Configuration = load_configuration(path)
+        figures = training_run.demonstrate(config, directory)
+        report("digits, trained by the RTL", figures, json_file)
+        failed = not figures["passed"]
+    if failed:
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
+def data(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="mnist, fashion-mnist, digits, or a path.")],
+    download: Download = False,
+) -> None:
+    """Look a data set up, and fetch it into the cache if asked to."""
+    with refusing_bad_input():
+        from dfarray.golden.datasets import load_dataset
+
+        found = load_dataset(name, download=download, progress=out.print)
+        figures = {
+            "training_samples": len(found.train_x),
+            "test_samples": len(found.test_x),
+            "features": found.features,
+            "classes": found.classes,
+        }
+        report(found.name, figures, None)

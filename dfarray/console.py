@@ -1,0 +1,91 @@
+"""What every command shares: tables and progress for people, JSON for machines, exit codes."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def refusing_bad_input() -> Iterator[None]:
+    """End with exit code 2 and one message for anything the user can mend, 130 for Ctrl-C."""
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError) as error:
+        # Ours (configuration, data, simulator) and the system's; a programming error stays a traceback.
+        err.print(f"[red]error:[/red] {str(error) or type(error).__name__}", soft_wrap=True)
+        raise typer.Exit(BAD_INPUT) from None
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def report(title: str, figures: dict, json_file: Path | None) -> None:
+    """Print a table of figures and write them as JSON."""
+    table = Table(title=title, show_header=False, title_justify="left")
+    for name, value in figures.items():
+        if not isinstance(value, (dict, list)):
+            table.add_row(name.replace("_", " "), _shown(value))
+    out.print(table)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def _shown(value) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+@contextmanager
+def progress_bar(title: str, total: int) -> Iterator:
+    """A bar on standard error; yields a function (text, done)."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task(title, total=total)
+
+        def show(text: str, done: int) -> None:
+            progress.update(task, description=f"{title}: {text}", completed=done)
+
+        yield show
+
+
+def plot_accuracy(path: Path, curves: dict[str, tuple[list[float], list[float]]], title: str) -> None:
+    """Accuracy against samples seen, as PNG.
+
+    Parameters
+    ----------
+    curves : dict of label to (samples seen, accuracy)
+    """
+    # Half a second to import; only who draws pays for it.
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    for label, (samples, accuracy) in curves.items():
+        axes.plot(samples, [100 * value for value in accuracy], marker="o", label=label)
+    axes.set(xlabel="training samples seen", ylabel="accuracy (%)", title=title)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)

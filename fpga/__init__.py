@@ -1,0 +1,1 @@
+"""Families, boards and builds."""

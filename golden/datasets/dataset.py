@@ -1,0 +1,90 @@
+"""A checked classification data set."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class DatasetError(ValueError):
+    """Data that cannot be used; the message names the file, the value and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training and test samples.
+
+    Attributes
+    ----------
+    name : str
+    train_x, test_x : float32 arrays (samples, features), in [-1, 1]
+    train_y, test_y : int64 arrays (samples,), 0 .. classes - 1
+    classes : int
+    """
+
+    name: str
+    train_x: np.ndarray
+    train_y: np.ndarray
+    test_x: np.ndarray
+    test_y: np.ndarray
+    classes: int
+
+    @property
+    def features(self) -> int:
+        """Inputs a sample."""
+        return self.train_x.shape[1]
+
+
+def make_dataset(name: str, train: tuple, test: tuple) -> Dataset:
+    """Check and scale two (x, y) pairs.
+
+    Raises
+    ------
+    DatasetError
+        If shapes do not agree, labels are not 0, 1, 2, … or values are not finite and in range.
+    """
+    train_x, train_y = _checked(f"{name}, training part", *train)
+    test_x, test_y = _checked(f"{name}, test part", *test)
+    if train_x.shape[1] != test_x.shape[1]:
+        raise DatasetError(f"{name}: training samples have {train_x.shape[1]} features, test samples {test_x.shape[1]}")
+    classes = int(max(train_y.max(), test_y.max())) + 1
+    if classes < 2:
+        raise DatasetError(f"{name}: every label is 0; at least 2 classes are needed")
+    return Dataset(name, train_x, train_y, test_x, test_y, classes)
+
+
+def _checked(name: str, x, y) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim < 2 or len(x) == 0:
+        raise DatasetError(f"{name}: values must have shape (samples, features) with at least one sample, not {x.shape}")
+    if y.shape != (len(x),):
+        raise DatasetError(f"{name}: {len(x)} samples need labels of shape ({len(x)},), not {y.shape}")
+    return _values(name, x.reshape(len(x), -1)), _labels(name, y)
+
+
+def _labels(name: str, y: np.ndarray) -> np.ndarray:
+    if y.dtype.kind not in "iufb":
+        raise DatasetError(f"{name}: labels must be whole numbers, not {y.dtype}")
+    if y.dtype.kind == "f" and not (np.isfinite(y).all() and (y == np.floor(y)).all()):
+        bad = y[~(np.isfinite(y) & (y == np.floor(y)))][0]
+        raise DatasetError(f"{name}: labels must be whole numbers, not {bad}")
+    y = y.astype(np.int64)
+    if y.min() < 0 or y.max() > 4095:
+        raise DatasetError(f"{name}: labels must be 0 to 4095, not {y.min()} to {y.max()}")
+    return y
+
+
+def _values(name: str, x: np.ndarray) -> np.ndarray:
+    if x.dtype == np.uint8:
+        return x.astype(np.float32) / 255
+    if x.dtype.kind not in "iuf":
+        raise DatasetError(f"{name}: values must be numbers, not {x.dtype}")
+    x = x.astype(np.float32)
+    if not np.isfinite(x).all():
+        raise DatasetError(f"{name}: {int((~np.isfinite(x)).sum())} values are not finite")
+    if x.min() < -1 or x.max() > 1:
+        outside = int(((x < -1) | (x > 1)).sum())
+        raise DatasetError(
+            f"{name}: {outside} values lie outside [-1, 1] (they span {x.min():g} to {x.max():g}); "
+            f"scale them, or store bytes 0 to 255 as uint8"
+        )
+    return x

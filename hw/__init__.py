@@ -1,0 +1,1 @@
+"""RTL in Amaranth: what becomes gates."""

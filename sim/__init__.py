@@ -1,0 +1,1 @@
+"""Co-simulation: the one place that knows both the RTL and the golden models."""

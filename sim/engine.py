@@ -1,0 +1,84 @@
+"""Training on the simulated RTL, epoch by epoch, with the test set answered by the RTL as well."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dfarray.configuration import Configuration
+from dfarray.golden.arithmetic import quantize_inputs
+from dfarray.golden.datasets import Dataset
+from dfarray.golden.training import sample_order
+from dfarray.sim.cosim import Outcome, cosimulate
+from dfarray.sim.job import Phase
+
+
+@dataclass(frozen=True)
+class RtlEpoch:
+    """Accuracy of the RTL's own answers.
+
+    Attributes
+    ----------
+    epoch, samples : int
+    train_accuracy, test_accuracy : float
+    """
+
+    epoch: int
+    samples: int
+    train_accuracy: float
+    test_accuracy: float
+
+
+def train_rtl(
+    config: Configuration,
+    dataset: Dataset,
+    epochs: int,
+    *,
+    directory: Path,
+    samples: int | None = None,
+    trace_samples: int = 0,
+    simulator: str = "verilator",
+    progress: Callable[[str, int], None] = lambda stage, done: None,
+) -> tuple[Outcome, list[RtlEpoch]]:
+    """Train from the configuration's initial weights.
+
+    Parameters
+    ----------
+    samples : int or None
+        Only so many of the training samples.
+    trace_samples : int
+        Samples whose every cycle is compared with the golden cycle model.
+    progress : callable(stage, samples done)
+        Training and test samples count alike.
+
+    Returns
+    -------
+    The run's outcome (weights read back, report) and the accuracy after each epoch.
+    """
+    x, test_x = quantize_inputs(config, dataset.train_x[:samples]), quantize_inputs(config, dataset.test_x)
+    labels = dataset.train_y[:samples]
+    orders = [sample_order(config, epoch, len(x)) for epoch in range(1, epochs + 1)]
+    rate = config.training.rate
+    phases = tuple(p for _ in orders for p in (Phase(len(x), True, rate), Phase(len(test_x), False, rate)))
+    outcome = cosimulate(
+        config,
+        np.concatenate([part for order in orders for part in (x[order], test_x)]),
+        np.concatenate([part for order in orders for part in (labels[order], dataset.test_y)]),
+        directory=directory,
+        phases=phases,
+        simulator=simulator,
+        trace_samples=trace_samples,
+        progress=progress,
+    )
+    answers = np.split(outcome.predictions, np.cumsum([phase.samples for phase in phases])[:-1])
+    curve = [
+        RtlEpoch(
+            epoch,
+            len(x),
+            float((answers[2 * epoch - 2] == labels[order]).mean()),
+            float((answers[2 * epoch - 1] == dataset.test_y).mean()),
+        )
+        for epoch, order in enumerate(orders, 1)
+    ]
+    return outcome, curve
