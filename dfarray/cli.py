@@ -18,7 +18,9 @@ app = typer.Typer(
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file, see configs/.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")]
-Data = Annotated[str, typer.Option("--data", metavar="D", help="digits, mnist, fashion-mnist, or a .npz, .csv or IDX path.")]
+Data = Annotated[
+    str, typer.Option("--data", metavar="D", help="digits, mnist, fashion-mnist, or a .npz, .csv or IDX path.")
+]
 Download = Annotated[
     bool, typer.Option("--download", envvar="DFARRAY_DOWNLOAD", help="Fetch MNIST or Fashion-MNIST if it is not here.")
 ]
@@ -152,7 +154,7 @@ def cosim(
         if samples > len(dataset.train_x):
             raise ValueError(f"--samples {samples}: {dataset.name} has {len(dataset.train_x)} training samples")
         order = sample_order(config, 1, len(dataset.train_x))[:samples]
-        gaps = dict.fromkeys(("sample_gaps", "result_gaps", "weight_gaps"), stalls * 256 // 100)
+        gaps = {name: stalls * 256 // 100 for name in ("sample_gaps", "result_gaps", "weight_gaps")}
         with progress_bar("cosim", samples) as show:
             outcome = cosimulate(
                 config,

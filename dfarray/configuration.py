@@ -3,6 +3,7 @@
 import math
 import tomllib
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -80,7 +81,7 @@ class Network(_Section):
     @property
     def synapses(self) -> int:
         """Weights without biases: the MACs of one forward sweep, and of one update."""
-        return sum(n * m for n, m in zip(self.layers, self.layers[1:], strict=False))
+        return sum(n * m for n, m in pairwise(self.layers))
 
 
 class Array(_Section):
@@ -133,7 +134,9 @@ class Formats(_Section):
         product = self.weight.fraction_bits + self.activation.fraction_bits
         for name, fmt in (("preactivation", self.preactivation), ("logit", self.logit)):
             if fmt.fraction_bits > product:
-                raise ValueError(f"{name} = {fmt}: fraction bits must be at most {product}, those of weight x activation")
+                raise ValueError(
+                    f"{name} = {fmt}: fraction bits must be at most {product}, those of weight x activation"
+                )
         if not 0 <= self.update_shift <= 32:
             raise ValueError(
                 f"delta = {self.delta}: delta + activation - weight fraction bits is the number of bits an update is "
@@ -188,7 +191,7 @@ class Feedback(_Section):
 
     @property
     def log2_scale(self) -> int:
-        """k of |b| = 2**k."""
+        """K of |b| = 2**k."""
         return int(math.log2(self.scale))
 
 

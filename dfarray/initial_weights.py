@@ -1,5 +1,7 @@
 """The weights an accelerator wakes up with."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from dfarray.configuration import Configuration, InitialWeights
@@ -18,7 +20,7 @@ def initial_weights(config: Configuration) -> list[np.ndarray]:
     fmt = config.formats.weight
     widths = config.network.layers
     weights = []
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in pairwise(widths):
         layer = np.zeros((fan_out, fan_in + 1), dtype=np.int32)
         if config.network.initial_weights is InitialWeights.UNIFORM:
             drawn = rng.uniform(-1, 1, (fan_out, fan_in)) / np.sqrt(fan_in)

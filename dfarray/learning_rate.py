@@ -50,5 +50,5 @@ class LearningRate:
 
     @property
     def value(self) -> float:
-        """eta."""
+        """Eta."""
         return self.mantissa * 2.0**-self.exponent

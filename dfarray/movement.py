@@ -3,6 +3,8 @@
 Derived from the shapes alone; which accounting holds where is written in docs/data-movement.md.
 """
 
+from itertools import pairwise
+
 from dfarray.configuration import Configuration
 
 
@@ -10,7 +12,7 @@ def multiply_accumulates(config: Configuration) -> dict[str, int]:
     """MACs of one training sample: forward, update, and the projection of the error by each rule."""
     layers = config.network.layers
     hidden = sum(layers[1:-1])
-    later = sum(n * m for n, m in zip(layers[1:], layers[2:], strict=False))
+    later = sum(n * m for n, m in pairwise(layers[1:]))
     return {
         "forward": config.network.synapses,
         "update": config.network.synapses,
@@ -30,7 +32,7 @@ def words_moved(config: Configuration) -> dict[str, dict[str, int]]:
     """
     layers = config.network.layers
     hidden, classes = sum(layers[1:-1]), config.network.classes
-    later = sum(n * m for n, m in zip(layers[1:], layers[2:], strict=False))
+    later = sum(n * m for n, m in pairwise(layers[1:]))
     scalars = [tile for item in config.passes for tile in range(item.active_tiles)]
     return {
         "backpropagation": {"point_to_point": 2 * later, "broadcast": later + (sum(layers[2:]) if hidden else 0)},

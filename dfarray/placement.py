@@ -1,4 +1,6 @@
-"""Between a network's weight matrices and the contents of the lanes' weight banks; :mod:`dfarray.passes` places neurons."""
+"""Between weight matrices and the contents of the lanes' banks; :mod:`dfarray.passes` places the neurons."""
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -45,7 +47,7 @@ def from_banks(config: Configuration, banks: np.ndarray) -> list[np.ndarray]:
     """Gather a network's weights from bank contents: the inverse of :func:`to_banks`."""
     widths = config.network.layers
     flat = np.asarray(banks).reshape(len(banks), -1)
-    weights = [np.zeros((n, m + 1), dtype=np.int32) for m, n in zip(widths, widths[1:], strict=False)]
+    weights = [np.zeros((n, m + 1), dtype=np.int32) for m, n in pairwise(widths)]
     for item in config.passes:
         block = flat[item.base : item.base + item.rows, : item.neurons]
         weights[item.layer - 1][item.first_neuron : item.first_neuron + item.neurons] = block.T

@@ -92,10 +92,10 @@ def on_rtl(
             progress=show,
         )
     figures = {
+        **outcome.report.as_dict(),
         "samples": size * epochs,
         "test_accuracy": records[-1].test_accuracy,
         "train_accuracy": records[-1].train_accuracy,
-        **outcome.report.as_dict(),
         "curve": [vars(record) for record in records],
     }
     return Run(outcome.weights, _curves(records, size), figures)

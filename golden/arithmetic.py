@@ -98,7 +98,7 @@ def output_error(config: Configuration, z, label: int) -> np.ndarray:
 
 
 def scaled_error(config: Configuration, e, rate: LearningRate) -> np.ndarray:
-    """g = eta e, delta codes."""
+    """Multiply by the learning rate: g = eta e, delta codes."""
     have, want = config.formats.error.fraction_bits, config.formats.delta.fraction_bits
     left = max(0, want - have)
     product = np.left_shift(np.asarray(e, dtype=np.int64) * rate.mantissa, left)
@@ -106,20 +106,20 @@ def scaled_error(config: Configuration, e, rate: LearningRate) -> np.ndarray:
 
 
 def hidden_scalar(config: Configuration, g, route: Route) -> int:
-    """The error scalar of a hidden tile: its classes' g summed and scaled, a delta code."""
+    """Sum and scale the g of a hidden tile's classes: its error scalar h, a delta code."""
     total = sum(int(g[c]) * sign for c, sign in zip(route.classes, route.class_signs, strict=True))
     k = config.feedback.log2_scale
     return int(saturate(total << k if k >= 0 else round_half_up(np.int64(total), -k), config.formats.delta))
 
 
 def hidden_delta(config: Configuration, scalar, derivative, sign):
-    """delta = b f' h of a hidden neuron, delta codes."""
+    """Finish a hidden neuron's delta = b f' h, delta codes; ``sign`` is that of b."""
     rounded = round_half_up(np.asarray(scalar, dtype=np.int64) * derivative, config.formats.activation.fraction_bits)
     return saturate(sign * rounded, config.formats.delta)
 
 
 def update_weights(config: Configuration, w, delta, x_prev, noise=None):
-    """w - delta x_prev, rounded and saturated; the arguments broadcast.
+    """Apply an update: w - delta x_prev, rounded and saturated; the arguments broadcast.
 
     Parameters
     ----------

@@ -50,7 +50,8 @@ class ArrayModel:
                 "delta.valid",
             )
         } | {
-            name: trace.tile_columns(name, tiles) for name in ("return.valid", "return.kind", "return.value", "error_scalar")
+            name: trace.tile_columns(name, tiles)
+            for name in ("return.valid", "return.kind", "return.value", "error_scalar")
         }
 
     def sweep(self, item: Pass, heads, x_prev, x_cur, update: bool) -> np.ndarray:
@@ -179,7 +180,12 @@ class ArrayModel:
         tiles = np.arange(item.active_tiles)
         scalars = np.array([self._scalar_of(item, tile, errors) for tile in tiles], dtype=np.int64)
         heads = request + 4 + (tiles + 1) * step
-        for name, values in (("op", FEEDBACK_OPERATIONS["SCALAR"]), ("index", tiles), ("slot", item.slot), ("value", scalars)):
+        for name, values in (
+            ("op", FEEDBACK_OPERATIONS["SCALAR"]),
+            ("index", tiles),
+            ("slot", item.slot),
+            ("value", scalars),
+        ):
             trace.put(heads, trace.column(f"feedback.{name}"), values)
         trace.put(heads + 2 + tiles, self._column["error_scalar"][tiles], scalars)
         self._scalar[tiles] = scalars

@@ -1,14 +1,25 @@
 """The bit-exact integer model: what the RTL's weights and logits are after any number of samples."""
 
+from collections.abc import Callable
+from itertools import pairwise
+
+from itertools import pairwise
+
 import numpy as np
 
 from dfarray.configuration import Configuration, ErrorKind, Rounding
 from dfarray.feedback import routes
 from dfarray.golden import kernels
-from dfarray.golden.noise import first_state
+from dfarray.golden.noise import bit_tables, first_state
 from dfarray.golden.tables import activation_tables, exponential_codes, reciprocal_codes
 from dfarray.initial_weights import initial_weights
 from dfarray.learning_rate import LearningRate
+
+PORTION = 1000
+"""Samples between two calls of ``progress``."""
+
+_LARGEST_WIDTHS = {"weight": 32, "activation": 16, "logit": 32, "delta": 32}
+"""Bits up to which no intermediate result leaves 64 bits."""
 
 
 class IntegerNetwork:
@@ -26,36 +37,65 @@ class IntegerNetwork:
     Attributes
     ----------
     noise_state : int
-        Of the stochastic rounding; advances once a training sample.
+        Of the stochastic rounding; advances once a training sample. With :attr:`weights` it is all there is to save.
+
+    Raises
+    ------
+    ValueError
+        If a format is wider than this model computes, or the weights do not fit the configuration.
 
     Source: Crafton et al. 2019 for the rule; docs/architecture.md section 2 for the arithmetic.
     """
 
     def __init__(self, config: Configuration, weights: list[np.ndarray] | None = None):
+        for name, limit in _LARGEST_WIDTHS.items():
+            fmt = getattr(config.formats, name)
+            if fmt.width > limit:
+                raise ValueError(f"formats.{name} = {fmt}: at most {limit} bits are modelled, not {fmt.width}")
         self.config = config
         self.noise_state = first_state(config.training.seed)
-        weights = initial_weights(config) if weights is None else weights
-        self._flat = np.concatenate([np.ascontiguousarray(w.T, dtype=np.int32).ravel() for w in weights])
-        self._layers, self._passes = _layer_table(config), _pass_table(config)
-        self._parameters = _parameters(config)
-        self._tables = (
+        self._layers = _layer_table(config)
+        self._work, exact_terms = _work_type(config)
+        self._parameters = _parameters(config, exact_terms)
+        self._tables = kernels.Tables(
             *activation_tables(config),
             exponential_codes(config),
             reciprocal_codes(config),
-            _leap_table(),
+            np.ascontiguousarray(bit_tables(config), dtype=self._work),
         )
         self._feedback = _feedback_tables(config)
+        self.weights = initial_weights(config) if weights is None else weights
 
     @property
     def weights(self) -> list[np.ndarray]:
-        """Weight codes: list of int32 arrays (n_l, 1 + n_{l-1})."""
+        """Weight codes: list of int32 arrays (n_l, 1 + n_{l-1}), copied; assign to replace them."""
         found = []
-        for fan_in, neurons, start, _ in self._layers:
+        for layer in self._layers:
+            fan_in, neurons, start = layer[kernels.FAN_IN], layer[kernels.NEURONS], layer[kernels.WEIGHTS]
             block = self._flat[start : start + (fan_in + 1) * neurons]
             found.append(block.reshape(fan_in + 1, neurons).T.copy())
         return found
 
-    def train(self, x, labels, *, rate: LearningRate | None = None, freeze: tuple[int, ...] = ()) -> np.ndarray:
+    @weights.setter
+    def weights(self, weights: list[np.ndarray]) -> None:
+        fmt, widths = self.config.formats.weight, self.config.network.layers
+        shapes = [(n, m + 1) for m, n in pairwise(widths)]
+        if [w.shape for w in weights] != shapes:
+            raise ValueError(f"weights must have the shapes {shapes}, not {[w.shape for w in weights]}")
+        for layer, w in enumerate(weights, 1):
+            if not fmt.lo <= w.min() <= w.max() <= fmt.hi:
+                raise ValueError(f"weights of layer {layer} must be {fmt.lo} to {fmt.hi} ({fmt})")
+        self._flat = np.concatenate([np.ascontiguousarray(w.T, dtype=np.int32).ravel() for w in weights])
+
+    def train(
+        self,
+        x,
+        labels,
+        *,
+        rate: LearningRate | None = None,
+        freeze: tuple[int, ...] = (),
+        progress: Callable[[int], object] | None = None,
+    ) -> np.ndarray:
         """Train on samples in order, one update a sample.
 
         Parameters
@@ -63,49 +103,62 @@ class IntegerNetwork:
         x : int array (samples, n_0)
             Activation codes, see :func:`dfarray.golden.arithmetic.quantize_inputs`.
         labels : int array (samples,)
+            A label beyond the last class belongs to none: every target is zero.
         rate : LearningRate or None
             None for the configured one.
         freeze : tuple of int
             Layers 1..L that do not learn.
+        progress : callable or None
+            Told the samples done so far, now and then.
 
         Returns
         -------
-        int64 array (samples, classes): the logit codes with which each sample was answered.
+        int64 array (samples, classes): the logit codes with which each sample was answered, before it was learnt.
 
         Raises
         ------
         ValueError
-            If a shape or a code does not fit.
+            If a shape, a code, a label or a layer does not fit.
         """
         x, labels = self._checked(x), np.ascontiguousarray(labels, dtype=np.int64)
+        classes, depth = self.config.network.classes, len(self._layers)
         if labels.shape != (len(x),):
             raise ValueError(f"labels must have shape ({len(x)},), not {labels.shape}")
+        if labels.size and labels.min() < 0:
+            raise ValueError(f"labels must be 0 or more, not {labels.min()}")
+        if not all(1 <= layer <= depth for layer in freeze):
+            raise ValueError(f"freeze must name layers 1 to {depth}, not {freeze}")
         rate = rate or self.config.training.rate
-        logits = np.zeros((len(x), self.config.network.classes), dtype=np.int64)
-        self.noise_state = int(
-            kernels.train(
-                x,
-                labels,
-                rate.mantissa,
-                rate.exponent,
-                sum(1 << (layer - 1) for layer in freeze),
-                np.uint32(self.noise_state),
-                self._flat,
-                self._layers,
-                self._passes,
-                self._parameters,
-                self._tables,
-                self._feedback,
-                logits,
+        frozen = sum(1 << (layer - 1) for layer in set(freeze))
+        logits = np.zeros((len(x), classes), dtype=np.int64)
+        for start in range(0, len(x), PORTION):
+            part = slice(start, start + PORTION)
+            self.noise_state = int(
+                kernels.train(
+                    self._work,
+                    x[part],
+                    labels[part],
+                    rate.mantissa,
+                    rate.exponent,
+                    frozen,
+                    np.uint32(self.noise_state),
+                    self._flat,
+                    self._layers,
+                    self._parameters,
+                    self._tables,
+                    self._feedback,
+                    logits[part],
+                )
             )
-        )
+            if progress is not None:
+                progress(min(start + PORTION, len(x)))
         return logits
 
     def logits(self, x) -> np.ndarray:
-        """Logit codes (samples, classes) without learning."""
+        """Logit codes, int64 (samples, classes), without learning; ``x`` as in :meth:`train`."""
         x = self._checked(x)
         logits = np.zeros((len(x), self.config.network.classes), dtype=np.int64)
-        kernels.infer(x, self._flat, self._layers, self._parameters, self._tables, logits)
+        kernels.infer(self._work, x, self._flat, self._layers, self._parameters, self._tables, logits)
         return logits
 
     def predict(self, x) -> np.ndarray:
@@ -113,35 +166,48 @@ class IntegerNetwork:
         return self.logits(x).argmax(axis=1)
 
     def _checked(self, x) -> np.ndarray:
-        x = np.ascontiguousarray(x, dtype=np.int16)
+        x = np.asarray(x)
         fmt = self.config.formats.activation
         if x.ndim != 2 or x.shape[1] != self.config.network.inputs:
             raise ValueError(f"x must have shape (samples, {self.config.network.inputs}), not {x.shape}")
+        if x.dtype.kind not in "iu":
+            raise ValueError(f"x must hold integer activation codes ({fmt}), not {x.dtype}; see quantize_inputs")
         if x.size and not fmt.lo <= x.min() <= x.max() <= fmt.hi:
             raise ValueError(f"x must hold activation codes {fmt.lo} to {fmt.hi} ({fmt}), not {x.min()} to {x.max()}")
-        return x
+        return np.ascontiguousarray(x, dtype=np.int16)
+
+
+def _work_type(config: Configuration) -> tuple[type, int]:
+    """Choose the integer type of products and updates, and how many products it sums without overflow."""
+    formats = config.formats
+    product = 1 << (formats.weight.width + formats.activation.width - 2)
+    step = (1 << (formats.delta.width + formats.activation.width - 2)) + (1 << formats.update_shift)
+    update = (1 << (formats.weight.width - 1)) + (step >> formats.update_shift) + 1
+    largest = (1 << 31) - 1
+    # Sums of a few products only would spend their time on moving them to the wide totals.
+    if step <= largest and update <= largest and 8 * product <= largest:
+        return np.int32, largest // product
+    return np.int64, (1 << 62) // product
 
 
 def _layer_table(config: Configuration) -> np.ndarray:
-    rows, weights, activations = [], 0, 0
-    for fan_in, neurons in zip(config.network.layers, config.network.layers[1:], strict=False):
-        rows.append((fan_in, neurons, weights, activations))
+    """One row a layer, the columns of :mod:`dfarray.golden.kernels`."""
+    widths = config.network.layers
+    rows, weights, inputs, first = [], 0, 0, 0
+    for layer, (fan_in, neurons) in enumerate(pairwise(widths), 1):
+        opening = next(item for item in config.passes if item.layer == layer)
+        rows.append((fan_in, neurons, weights, inputs, first, opening.base, opening.neurons))
         weights += (fan_in + 1) * neurons
-        activations += neurons
+        inputs += fan_in + 1
+        first += neurons
     return np.array(rows, dtype=np.int64)
 
 
-def _pass_table(config: Configuration) -> np.ndarray:
-    return np.array(
-        [(item.layer - 1, item.base, item.first_neuron, item.neurons) for item in config.passes], dtype=np.int64
-    )
-
-
-def _feedback_tables(config: Configuration):
+def _feedback_tables(config: Configuration) -> kernels.FeedbackTables:
     drawn = routes(config)
-    hidden = sum(config.network.layers[1:-1])
-    starts = np.concatenate([[0], np.cumsum(config.network.layers[1:-1])]).astype(int)
-    neuron_route, neuron_sign = np.zeros(hidden, dtype=np.int64), np.zeros(hidden, dtype=np.int64)
+    hidden = config.network.layers[1:-1]
+    starts = np.concatenate([[0], np.cumsum(hidden)]).astype(int)
+    neuron_route, neuron_sign = np.zeros(sum(hidden), dtype=np.int64), np.zeros(sum(hidden), dtype=np.int64)
     for index, route in enumerate(drawn):
         item = config.passes[route.slot]
         for lane, sign in enumerate(route.lane_signs):
@@ -152,37 +218,35 @@ def _feedback_tables(config: Configuration):
     shape = (len(drawn), config.feedback.nonzeros)
     classes = np.array([route.classes for route in drawn], dtype=np.int64).reshape(shape)
     signs = np.array([route.class_signs for route in drawn], dtype=np.int64).reshape(shape)
-    return classes, signs, neuron_route, neuron_sign
+    return kernels.FeedbackTables(classes, signs, neuron_route, neuron_sign)
 
 
-def _leap_table() -> np.ndarray:
-    """What eight steps of the Galois LFSR exclusive-or in, by the byte that is shifted out."""
-    table = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        table = (table >> np.uint32(1)) ^ np.where(table & np.uint32(1), np.uint32(0xA3000000), np.uint32(0))
-    return table
-
-
-def _parameters(config: Configuration) -> np.ndarray:
+def _parameters(config: Configuration, exact_terms: int) -> kernels.Parameters:
     formats = config.formats
-    p = np.zeros(kernels.PARAMETERS, dtype=np.int64)
-    p[kernels.TILES], p[kernels.LANES] = config.array.tiles, config.array.lanes
-    p[kernels.ONE] = formats.activation.one
-    p[kernels.UPDATE_SHIFT] = formats.update_shift
-    p[kernels.STOCHASTIC] = config.training.rounding is Rounding.STOCHASTIC
-    p[kernels.WEIGHT_LO], p[kernels.WEIGHT_HI] = formats.weight.lo, formats.weight.hi
-    p[kernels.SATURATES] = config.accumulator_saturates
-    p[kernels.ACCUMULATOR_LO], p[kernels.ACCUMULATOR_HI] = config.accumulator.lo, config.accumulator.hi
-    p[kernels.Z_SHIFT] = formats.product_fraction - formats.preactivation.fraction_bits
-    p[kernels.Z_LO], p[kernels.Z_HI] = formats.preactivation.lo, formats.preactivation.hi
-    p[kernels.LOGIT_SHIFT] = formats.product_fraction - formats.logit.fraction_bits
-    p[kernels.LOGIT_LO], p[kernels.LOGIT_HI] = formats.logit.lo, formats.logit.hi
-    p[kernels.LOGIT_FRACTION] = formats.logit.fraction_bits
-    p[kernels.SOFTMAX] = config.network.error is ErrorKind.SOFTMAX_CROSS_ENTROPY
-    p[kernels.ERROR_FRACTION] = formats.error.fraction_bits
-    p[kernels.ERROR_LO], p[kernels.ERROR_HI] = formats.error.lo, formats.error.hi
-    p[kernels.DELTA_FRACTION] = formats.delta.fraction_bits
-    p[kernels.DELTA_LO], p[kernels.DELTA_HI] = formats.delta.lo, formats.delta.hi
-    p[kernels.SCALE_LOG2] = config.feedback.log2_scale
-    p[kernels.DERIVATIVE_FRACTION] = formats.activation.fraction_bits
-    return p
+    return kernels.Parameters(
+        one=formats.activation.one,
+        update_shift=formats.update_shift,
+        stochastic=int(config.training.rounding is Rounding.STOCHASTIC),
+        weight_lo=formats.weight.lo,
+        weight_hi=formats.weight.hi,
+        saturates=int(config.accumulator_saturates),
+        accumulator_lo=config.accumulator.lo,
+        accumulator_hi=config.accumulator.hi,
+        exact_terms=exact_terms,
+        z_shift=formats.product_fraction - formats.preactivation.fraction_bits,
+        z_lo=formats.preactivation.lo,
+        z_hi=formats.preactivation.hi,
+        logit_shift=formats.product_fraction - formats.logit.fraction_bits,
+        logit_lo=formats.logit.lo,
+        logit_hi=formats.logit.hi,
+        logit_fraction=formats.logit.fraction_bits,
+        softmax=int(config.network.error is ErrorKind.SOFTMAX_CROSS_ENTROPY),
+        error_fraction=formats.error.fraction_bits,
+        error_lo=formats.error.lo,
+        error_hi=formats.error.hi,
+        delta_fraction=formats.delta.fraction_bits,
+        delta_lo=formats.delta.lo,
+        delta_hi=formats.delta.hi,
+        log2_scale=config.feedback.log2_scale,
+        activation_fraction=formats.activation.fraction_bits,
+    )

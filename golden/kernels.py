@@ -1,245 +1,300 @@
 """Compiled loops of the integer model. Integers only; every step is one line of docs/architecture.md section 2.
 
-Networks are passed flat: all weight matrices in one int32 array, layer after layer, each (fan_in + 1, neurons) with the
-bias first, so that the inner loops run over the neurons of one presynaptic row, in memory order.
+All weights are one flat int32 array, layer after layer, each (1 + fan_in, neurons) with the bias first: the inner
+loops run over the neurons of one presynaptic row, in memory order, so the compiler vectorises them. ``work`` is the
+integer type of products and updates: np.int32 where the formats prove that nothing overflows, else np.int64.
+One file, because numba takes machine code from its cache until the file of the outermost function changes.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
 
-# Columns of the layer table.
-FAN_IN, NEURONS, WEIGHTS, ACTIVATIONS = range(4)
-# Columns of the pass table.
-PASS_LAYER, PASS_BASE, PASS_FIRST, PASS_NEURONS = range(4)
-# Entries of the scalar parameters.
-(
-    TILES,
-    LANES,
-    ONE,
-    UPDATE_SHIFT,
-    STOCHASTIC,
-    WEIGHT_LO,
-    WEIGHT_HI,
-    SATURATES,
-    ACCUMULATOR_LO,
-    ACCUMULATOR_HI,
-    Z_SHIFT,
-    Z_LO,
-    Z_HI,
-    LOGIT_SHIFT,
-    LOGIT_LO,
-    LOGIT_HI,
-    LOGIT_FRACTION,
-    SOFTMAX,
-    ERROR_FRACTION,
-    ERROR_LO,
-    ERROR_HI,
-    DELTA_FRACTION,
-    DELTA_LO,
-    DELTA_HI,
-    SCALE_LOG2,
-    DERIVATIVE_FRACTION,
-    PARAMETERS,
-) = range(27)
+from dfarray.golden.compilation import compiled
+
+# Columns of the layer table. INPUTS and FIRST are where the layer's inputs and neurons start among those of all
+# layers; BASE is the first pass's first bank row, PASS the neurons of a full pass.
+FAN_IN, NEURONS, WEIGHTS, INPUTS, FIRST, BASE, PASS = range(7)
 
 
-@njit(cache=True)
+class Parameters(NamedTuple):
+    """The configuration as plain integers."""
+
+    one: int
+    update_shift: int
+    stochastic: int
+    weight_lo: int
+    weight_hi: int
+    saturates: int
+    accumulator_lo: int
+    accumulator_hi: int
+    exact_terms: int
+    z_shift: int
+    z_lo: int
+    z_hi: int
+    logit_shift: int
+    logit_lo: int
+    logit_hi: int
+    logit_fraction: int
+    softmax: int
+    error_fraction: int
+    error_lo: int
+    error_hi: int
+    delta_fraction: int
+    delta_lo: int
+    delta_hi: int
+    log2_scale: int
+    activation_fraction: int
+
+
+class Tables(NamedTuple):
+    """Look-up tables; see :mod:`dfarray.golden.tables` and :func:`dfarray.golden.noise.bit_tables`."""
+
+    values: np.ndarray
+    slopes: np.ndarray
+    exponentials: np.ndarray
+    reciprocals: np.ndarray
+    noise: np.ndarray
+
+
+class FeedbackTables(NamedTuple):
+    """Routes (routes, s) and, of every hidden neuron, its route and its sign."""
+
+    classes: np.ndarray
+    class_signs: np.ndarray
+    route: np.ndarray
+    sign: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """What one sample leaves behind for its update, and room to compute in.
+
+    Of every layer, from INPUTS on, the weight rows that matter and their inputs, and how many; of hidden neurons f and
+    f'; of all neurons deltas; of one layer's neurons sums, in ``work`` and in 64 bits, and rounding bits.
+    """
+
+    rows: np.ndarray
+    values: np.ndarray
+    counts: np.ndarray
+    activations: np.ndarray
+    slopes: np.ndarray
+    deltas: np.ndarray
+    partial: np.ndarray
+    totals: np.ndarray
+    noise: np.ndarray
+
+
+@compiled
+def _workspace(work, layers):
+    inputs = layers[-1, INPUTS] + layers[-1, FAN_IN] + 1
+    hidden, widest = layers[-1, FIRST], layers[:, NEURONS].max()
+    return Workspace(
+        np.zeros(inputs, dtype=np.int64),
+        np.zeros(inputs, dtype=work),
+        np.zeros(len(layers), dtype=np.int64),
+        np.zeros(hidden, dtype=np.int16),
+        np.zeros(hidden, dtype=np.int64),
+        np.zeros(hidden + layers[-1, NEURONS], dtype=work),
+        np.zeros(widest, dtype=work),
+        np.zeros(widest, dtype=np.int64),
+        np.zeros(widest, dtype=work),
+    )
+
+
+@compiled
 def _clip(v, lo, hi):
     return min(max(v, lo), hi)
 
 
-@njit(cache=True)
+@compiled
 def _round(v, bits):
     return (v + ((np.int64(1) << bits) >> 1)) >> bits
 
 
-@njit(cache=True)
-def _sum_rows(x, weights, offset, neurons, p, accumulators):
-    """accumulators[j] = bias + sum_i w[i, j] x[i]; rows with x = 0 change nothing."""
-    for j in range(neurons):
-        total = np.int64(weights[offset + j]) * p[ONE]
-        accumulators[j] = _clip(total, p[ACCUMULATOR_LO], p[ACCUMULATOR_HI]) if p[SATURATES] else total
+@compiled
+def _list_active(x, one, rows, values):
+    """List the weight rows that matter: the bias, and one for every nonzero x. Returns their number."""
+    rows[0], values[0], count = 0, one, 1
     for i in range(len(x)):
-        value = np.int64(x[i])
-        if value == 0:
-            continue
-        row = offset + (i + 1) * neurons
-        if p[SATURATES]:
-            for j in range(neurons):
-                total = accumulators[j] + weights[row + j] * value
-                accumulators[j] = _clip(total, p[ACCUMULATOR_LO], p[ACCUMULATOR_HI])
-        else:
-            for j in range(neurons):
-                accumulators[j] += weights[row + j] * value
+        rows[count], values[count] = i + 1, x[i]
+        count += x[i] != 0
+    return count
 
 
-@njit(cache=True)
-def forward(x, weights, layers, p, values, derivatives, activations, slopes, accumulators, logits):
-    """One sample through the network: fills activations, slopes (f') and logits."""
-    last = len(layers) - 1
+@compiled
+def _sum_exact(work, rows, values, weights, terms, partial, totals):
+    """Sum weights[i, j] x[i] over i; ``partial`` moves to ``totals`` after ``terms`` rows, before it could overflow."""
+    neurons = len(totals)
+    totals[:] = 0
+    for start in range(0, len(rows), terms):
+        partial[:] = 0
+        for k in range(start, min(start + terms, len(rows))):
+            row, x = weights[rows[k]], values[k]
+            for j in range(neurons):
+                partial[j] = work(partial[j] + work(row[j] * x))
+        for j in range(neurons):
+            totals[j] += partial[j]
+
+
+@compiled
+def _sum_saturating(rows, values, weights, lo, hi, totals):
+    """As :func:`_sum_exact`, but every addition saturates, in the order of the rows."""
+    totals[:] = 0
+    for k in range(len(rows)):
+        row, x = weights[rows[k]], np.int64(values[k])
+        for j in range(len(totals)):
+            totals[j] = _clip(totals[j] + row[j] * x, lo, hi)
+
+
+@compiled
+def _forward(work, x, weights, layers, p, tables, space, logits):
+    """One sample through the network: fills the logits, and the workspace up to f'."""
     source = x
     for index in range(len(layers)):
-        neurons = layers[index, NEURONS]
-        _sum_rows(source, weights, layers[index, WEIGHTS], neurons, p, accumulators)
-        if index == last:
-            for j in range(neurons):
-                logits[j] = _clip(_round(accumulators[j], p[LOGIT_SHIFT]), p[LOGIT_LO], p[LOGIT_HI])
+        fan_in, neurons = layers[index, FAN_IN], layers[index, NEURONS]
+        begin, inputs, first = layers[index, WEIGHTS], layers[index, INPUTS], layers[index, FIRST]
+        count = _list_active(source, p.one, space.rows[inputs:], space.values[inputs:])
+        space.counts[index] = count
+        rows, values = space.rows[inputs : inputs + count], space.values[inputs : inputs + count]
+        layer = weights[begin : begin + (fan_in + 1) * neurons].reshape(fan_in + 1, neurons)
+        sums = space.totals[:neurons]
+        if p.saturates:
+            _sum_saturating(rows, values, layer, p.accumulator_lo, p.accumulator_hi, sums)
         else:
-            start = layers[index, ACTIVATIONS]
+            _sum_exact(work, rows, values, layer, p.exact_terms, space.partial[:neurons], sums)
+        if index == len(layers) - 1:
             for j in range(neurons):
-                z = _clip(_round(accumulators[j], p[Z_SHIFT]), p[Z_LO], p[Z_HI]) - p[Z_LO]
-                activations[start + j] = values[z]
-                slopes[start + j] = derivatives[z]
-            source = activations[start : start + neurons]
+                logits[j] = _clip(_round(sums[j], p.logit_shift), p.logit_lo, p.logit_hi)
+        else:
+            for j in range(neurons):
+                z = _clip(_round(sums[j], p.z_shift), p.z_lo, p.z_hi) - p.z_lo
+                space.activations[first + j] = tables.values[z]
+                space.slopes[first + j] = tables.slopes[z]
+            source = space.activations[first : first + neurons]
 
 
-@njit(cache=True)
-def _errors(logits, label, p, exponentials, reciprocals, errors):
-    fraction = p[ERROR_FRACTION]
-    classes = len(logits)
-    if p[SOFTMAX]:
+@compiled
+def _errors(logits, label, p, tables, errors):
+    """Fill e_c: softmax minus target, or logit minus target."""
+    fraction = p.error_fraction
+    if p.softmax:
         largest = logits.max()
         total = np.int64(0)
-        for c in range(classes):
-            errors[c] = exponentials[min(largest - logits[c], len(exponentials) - 1)]
+        for c in range(len(logits)):
+            errors[c] = tables.exponentials[min(largest - logits[c], len(tables.exponentials) - 1)]
             total += errors[c]
         exponent = np.int64(0)
         while total >> (exponent + fraction + 1):
             exponent += 1
         r = min(fraction, np.int64(10))
-        inverse = reciprocals[(total >> (exponent + fraction - r)) - (np.int64(1) << r)]
-        for c in range(classes):
+        inverse = tables.reciprocals[(total >> (exponent + fraction - r)) - (np.int64(1) << r)]
+        for c in range(len(logits)):
             errors[c] = _round(errors[c] * inverse, r + 1 + exponent)
     else:
-        shift = fraction - p[LOGIT_FRACTION]
-        for c in range(classes):
+        shift = fraction - p.logit_fraction
+        for c in range(len(logits)):
             errors[c] = logits[c] << shift if shift > 0 else _round(logits[c], -shift)
-    for c in range(classes):
+    for c in range(len(logits)):
         target = np.int64(1) << fraction if c == label else np.int64(0)
-        errors[c] = _clip(errors[c] - target, p[ERROR_LO], p[ERROR_HI])
+        errors[c] = _clip(errors[c] - target, p.error_lo, p.error_hi)
 
 
-@njit(cache=True)
+@compiled
 def _scale(errors, mantissa, exponent, p):
-    left = max(np.int64(0), p[DELTA_FRACTION] - p[ERROR_FRACTION])
-    right = exponent + p[ERROR_FRACTION] - p[DELTA_FRACTION] + left
+    """Turn e_c into g_c = eta e_c, in place."""
+    left = max(np.int64(0), p.delta_fraction - p.error_fraction)
+    right = exponent + p.error_fraction - p.delta_fraction + left
     for c in range(len(errors)):
-        errors[c] = _clip(_round(errors[c] * mantissa << left, right), p[DELTA_LO], p[DELTA_HI])
+        errors[c] = _clip(_round(errors[c] * mantissa << left, right), p.delta_lo, p.delta_hi)
 
 
-@njit(cache=True)
-def _deltas(g, layers, p, route_classes, route_signs, neuron_route, neuron_sign, slopes, deltas):
-    """Delta of every neuron, hidden layers first: b f' h, and g_c for the output layer."""
-    hidden = len(neuron_route)
-    k = p[SCALE_LOG2]
-    for j in range(hidden):
-        route = neuron_route[j]
+@compiled
+def _deltas(g, p, feedback, slopes, scalars, deltas):
+    """Fill the delta of every neuron, hidden layers first: b f' h, and g_c for the output layer."""
+    hidden = len(feedback.route)
+    k = p.log2_scale
+    for route in range(len(scalars)):
         total = np.int64(0)
-        for n in range(route_classes.shape[1]):
-            total += g[route_classes[route, n]] * route_signs[route, n]
-        scalar = _clip(total << k if k >= 0 else _round(total, -k), p[DELTA_LO], p[DELTA_HI])
-        rounded = _round(scalar * slopes[j], p[DERIVATIVE_FRACTION])
-        deltas[j] = _clip(neuron_sign[j] * rounded, p[DELTA_LO], p[DELTA_HI])
+        for n in range(feedback.classes.shape[1]):
+            total += g[feedback.classes[route, n]] * feedback.class_signs[route, n]
+        scalars[route] = _clip(total << k if k >= 0 else _round(total, -k), p.delta_lo, p.delta_hi)
+    for j in range(hidden):
+        rounded = _round(scalars[feedback.route[j]] * slopes[j], p.activation_fraction)
+        deltas[j] = _clip(feedback.sign[j] * rounded, p.delta_lo, p.delta_hi)
     for c in range(len(g)):
         deltas[hidden + c] = g[c]
 
 
-@njit(cache=True)
-def _update_row(weights, start, neurons, deltas, x, noise, p):
-    shift = p[UPDATE_SHIFT]
-    for j in range(neurons):
-        step = (deltas[j] * x + noise[j]) >> shift
-        weights[start + j] = _clip(weights[start + j] - step, p[WEIGHT_LO], p[WEIGHT_HI])
-
-
-@njit(cache=True)
-def _fill_noise(state, row, p, leap, noise):
-    """Rounding bits of one bank row, in neuron order (tile fastest)."""
-    word = np.uint32(state) ^ np.uint32(row)
+@compiled
+def _fill_noise(state, row, table, noise):
+    """Fill in the rounding bits of one bank row, in neuron order; see :func:`dfarray.golden.noise.bit_tables`."""
+    word = np.uint32(state ^ np.uint32(row))
     word = np.uint32(word + np.uint32(word << np.uint32(10)))
-    word = np.uint32(word ^ (word >> np.uint32(6)))
+    word = np.uint32(word ^ np.uint32(word >> np.uint32(6)))
     word = np.uint32(word + np.uint32(word << np.uint32(3)))
-    word = np.uint32(word ^ (word >> np.uint32(11)))
-    word = np.uint32(word + np.uint32(word << np.uint32(15)))
-    mask = np.uint32((np.int64(1) << p[UPDATE_SHIFT]) - 1)
-    tiles, lanes = p[TILES], p[LANES]
-    for tile in range(tiles):
-        for lane in range(lanes):
-            position = lane * tiles + tile
-            if position < len(noise):
-                turn = np.uint32(5 * lane % 32)
-                turned = np.uint32(word << turn) | (word >> ((np.uint32(32) - turn) & np.uint32(31)))
-                noise[position] = turned & mask
-        word = np.uint32((word >> np.uint32(8)) ^ leap[word & np.uint32(0xFF)])
+    word = np.uint32(word ^ np.uint32(word >> np.uint32(11)))
+    word = np.int64(np.uint32(word + np.uint32(word << np.uint32(15))))
+    a, b, c, d = table[0, word & 255], table[1, word >> 8 & 255], table[2, word >> 16 & 255], table[3, word >> 24]
+    for j in range(len(noise)):
+        noise[j] = a[j] ^ b[j] ^ c[j] ^ d[j]
 
 
-@njit(cache=True)
-def _update(x, weights, layers, passes, p, activations, deltas, frozen, state, leap, noise):
-    half = (np.int64(1) << p[UPDATE_SHIFT]) >> 1
-    for index in range(len(passes)):
-        layer = passes[index, PASS_LAYER]
-        if frozen >> layer & 1:
+@compiled
+def _update_row(work, row, deltas, noise, x, shift, lo, hi):
+    for j in range(len(row)):
+        step = work(work(work(deltas[j] * x) + noise[j]) >> shift)
+        row[j] = min(max(work(row[j] - step), lo), hi)
+
+
+@compiled
+def _update(work, weights, layers, p, tables, space, frozen, state):
+    """Change every layer's weights by what the sample left in the workspace."""
+    shift, lo, hi = work(p.update_shift), work(p.weight_lo), work(p.weight_hi)
+    space.noise[:] = (np.int64(1) << p.update_shift) >> 1
+    for index in range(len(layers)):
+        if frozen >> index & 1:
             continue
-        neurons, first = layers[layer, NEURONS], passes[index, PASS_FIRST]
-        count = passes[index, PASS_NEURONS]
-        offset = layers[layer, WEIGHTS] + first
-        start = layers[layer, ACTIVATIONS] + first
-        own = deltas[start : start + count]
-        bits = noise[:count]
-        bits[:] = half
-        fan_in = layers[layer, FAN_IN]
-        for i in range(fan_in + 1):
-            if i == 0:
-                value = p[ONE]
-            elif layer == 0:
-                value = np.int64(x[i - 1])
-            else:
-                value = np.int64(activations[layers[layer - 1, ACTIVATIONS] + i - 1])
-            if value == 0:
-                continue
-            if p[STOCHASTIC]:
-                _fill_noise(state, passes[index, PASS_BASE] + i, p, leap, bits)
-            _update_row(weights, offset + i * neurons, count, own, value, bits, p)
+        fan_in, neurons, per_pass = layers[index, FAN_IN], layers[index, NEURONS], layers[index, PASS]
+        begin, inputs, first = layers[index, WEIGHTS], layers[index, INPUTS], layers[index, FIRST]
+        layer = weights[begin : begin + (fan_in + 1) * neurons].reshape(fan_in + 1, neurons)
+        deltas, noise = space.deltas[first : first + neurons], space.noise[:neurons]
+        for k in range(inputs, inputs + space.counts[index]):
+            row = space.rows[k]
+            if p.stochastic:
+                bank_row = layers[index, BASE] + row
+                for start in range(0, neurons, per_pass):
+                    _fill_noise(state, bank_row, tables.noise, noise[start : min(start + per_pass, neurons)])
+                    bank_row += fan_in + 1
+            _update_row(work, layer[row], deltas, noise, space.values[k], shift, lo, hi)
 
 
-@njit(cache=True)
+@compiled
 def _next_state(state):
     state = np.uint32(state ^ np.uint32(state << np.uint32(13)))
-    state = np.uint32(state ^ (state >> np.uint32(17)))
+    state = np.uint32(state ^ np.uint32(state >> np.uint32(17)))
     return np.uint32(state ^ np.uint32(state << np.uint32(5)))
 
 
-@njit(cache=True, nogil=True)
-def train(x, labels, mantissa, exponent, frozen, state, weights, layers, passes, p, tables, feedback, all_logits):
-    """Online training over samples in order; changes ``weights``, returns the noise state."""
-    values, derivatives, exponentials, reciprocals, leap = tables
-    route_classes, route_signs, neuron_route, neuron_sign = feedback
-    hidden = len(neuron_route)
-    widest = layers[:, NEURONS].max()
-    activations = np.zeros(max(1, hidden), dtype=np.int16)
-    slopes = np.zeros(max(1, hidden), dtype=np.int64)
-    accumulators = np.zeros(widest, dtype=np.int64)
-    noise = np.zeros(p[TILES] * p[LANES], dtype=np.int64)
-    g = np.zeros(layers[-1, NEURONS], dtype=np.int64)
-    deltas = np.zeros(hidden + len(g), dtype=np.int64)
+@compiled
+def train(work, x, labels, mantissa, exponent, frozen, state, weights, layers, p, tables, feedback, logits):
+    """Online training over samples in order; changes ``weights``, fills ``logits``, returns the noise state."""
+    space = _workspace(work, layers)
+    errors = np.zeros(logits.shape[1], dtype=np.int64)
+    scalars = np.zeros(len(feedback.classes), dtype=np.int64)
     state = np.uint32(state)
     for t in range(len(x)):
-        forward(x[t], weights, layers, p, values, derivatives, activations, slopes, accumulators, all_logits[t])
-        _errors(all_logits[t], labels[t], p, exponentials, reciprocals, g)
-        _scale(g, mantissa, exponent, p)
-        _deltas(g, layers, p, route_classes, route_signs, neuron_route, neuron_sign, slopes, deltas)
-        _update(x[t], weights, layers, passes, p, activations, deltas, frozen, state, leap, noise)
+        _forward(work, x[t], weights, layers, p, tables, space, logits[t])
+        _errors(logits[t], labels[t], p, tables, errors)
+        _scale(errors, mantissa, exponent, p)
+        _deltas(errors, p, feedback, space.slopes, scalars, space.deltas)
+        _update(work, weights, layers, p, tables, space, frozen, state)
         state = _next_state(state)
     return state
 
 
-@njit(cache=True, nogil=True)
-def infer(x, weights, layers, p, tables, all_logits):
-    """Logits of every sample."""
-    values, derivatives, _, _, _ = tables
-    hidden = layers[-1, ACTIVATIONS]
-    activations = np.zeros(max(1, hidden), dtype=np.int16)
-    slopes = np.zeros(max(1, hidden), dtype=np.int64)
-    accumulators = np.zeros(layers[:, NEURONS].max(), dtype=np.int64)
+@compiled
+def infer(work, x, weights, layers, p, tables, logits):
+    """Fill the logits of every sample."""
+    space = _workspace(work, layers)
     for t in range(len(x)):
-        forward(x[t], weights, layers, p, values, derivatives, activations, slopes, accumulators, all_logits[t])
+        _forward(work, x[t], weights, layers, p, tables, space, logits[t])

@@ -1,15 +1,17 @@
 """Rounding noise: a pure function of update, row, tile and lane; docs/architecture.md section 2."""
 
+from functools import lru_cache
+
 import numpy as np
 
-from dfarray.configuration import Configuration
+from dfarray.configuration import Configuration, Rounding
 
 _MASK = 0xFFFFFFFF
 _TAPS = np.uint32(0xA3000000)
 
 
 def first_state(seed: int) -> int:
-    """The generator's state after reset or a SEED write."""
+    """Start the generator, as reset or a SEED write does."""
     return seed or 1
 
 
@@ -41,10 +43,40 @@ def tile_words(words: np.ndarray, tiles: int) -> np.ndarray:
     return every
 
 
+def lane_bits(words: np.ndarray, tiles: int, lanes: int, bits: int) -> np.ndarray:
+    """Take every lane's ``bits`` rounding bits from a row's word.
+
+    Parameters
+    ----------
+    words : uint32 array (rows,)  tile 0's words
+
+    Returns
+    -------
+    int64 array (rows, lanes, tiles), 0 .. 2**bits - 1.
+    """
+    every = tile_words(words, tiles).astype(np.uint64)[:, None, :]
+    turn = (5 * np.arange(lanes, dtype=np.uint64) % np.uint64(32))[None, :, None]
+    turned = ((every << turn) | (every >> (np.uint64(32) - turn))) & np.uint64(_MASK)
+    return (turned & np.uint64((1 << bits) - 1)).astype(np.int64)
+
+
 def rounding_noise(config: Configuration, state: int, rows) -> np.ndarray:
-    """The rounding bits of every lane: int64 array (rows, lanes, tiles), 0 .. 2**update_shift - 1."""
-    words = tile_words(row_words(state, rows), config.array.tiles).astype(np.uint64)
-    turn = (5 * np.arange(config.array.lanes, dtype=np.uint64) % np.uint64(32))[None, :, None]
-    words = words[:, None, :]
-    turned = ((words << turn) | (words >> (np.uint64(32) - turn))) & np.uint64(_MASK)
-    return (turned & np.uint64((1 << config.formats.update_shift) - 1)).astype(np.int64)
+    """Draw every lane's rounding bits in some bank rows: int64 array (rows, lanes, tiles), 0 .. 2**update_shift - 1."""
+    return lane_bits(row_words(state, rows), config.array.tiles, config.array.lanes, config.formats.update_shift)
+
+
+@lru_cache(maxsize=8)
+def bit_tables(config: Configuration) -> np.ndarray:
+    """Tabulate a row's rounding bits by the bytes of its word; every step between them is linear over GF(2).
+
+    Returns
+    -------
+    int64 array (4, 256, neurons)
+        The exclusive or of entries [k, byte k of the word] over k are the bits of the neurons of the widest pass, in
+        neuron order. No neurons if rounding is not stochastic.
+    """
+    tiles, bits = config.array.tiles, config.formats.update_shift
+    widest = max(item.neurons for item in config.passes) if config.training.rounding is Rounding.STOCHASTIC else 0
+    lanes = -(-widest // tiles)
+    words = np.arange(256, dtype=np.uint32) << np.arange(0, 32, 8, dtype=np.uint32)[:, None]
+    return lane_bits(words.ravel(), tiles, lanes, bits).reshape(4, 256, -1)[:, :, :widest]

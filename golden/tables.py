@@ -9,7 +9,7 @@ from dfarray.configuration import Activation, Configuration
 
 @lru_cache(maxsize=32)
 def activation_tables(config: Configuration) -> tuple[np.ndarray, np.ndarray]:
-    """f and f' of every pre-activation code.
+    """Tabulate f and f' over every pre-activation code.
 
     Returns
     -------

@@ -57,7 +57,9 @@ def check_fits(config: Configuration, dataset: Dataset) -> None:
             f"{dataset.name} has {dataset.features} features a sample, the network {config.network.inputs} inputs"
         )
     if dataset.classes > config.network.classes:
-        raise DatasetError(f"{dataset.name} has {dataset.classes} classes, the network {config.network.classes} outputs")
+        raise DatasetError(
+            f"{dataset.name} has {dataset.classes} classes, the network {config.network.classes} outputs"
+        )
 
 
 def train_epochs(

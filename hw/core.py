@@ -1,7 +1,7 @@
 """The array and everything around it but the register file."""
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
@@ -148,9 +148,9 @@ class Core(wiring.Component):
 
     def _returns(self, m):
         word = self.tiles[-1].return_out
-        m.submodules.dump = dump = SyncFIFOBuffered(
-            width=self._config.formats.weight.width, depth=self._config.array.tiles * self._config.array.lanes
-        )
+        # Holds a whole row. Below four words the FIFO has no memory and is a cycle faster.
+        lanes = self._config.array.tiles * self._config.array.lanes
+        m.submodules.dump = dump = SyncFIFOBuffered(width=self._config.formats.weight.width, depth=max(4, lanes))
         m.d.comb += [
             self.activations.write.enable.eq(word.valid & (word.kind == Kind.HIDDEN)),
             self.activations.write.value.eq(word.value),

@@ -28,7 +28,9 @@ def connections(config: Configuration) -> tuple[list[tuple[int, int]], list[int]
         if item.output:
             walked += [(item.first_neuron + tile, 1) for tile in range(item.active_tiles)]
         else:
-            walked += [pair for route in by_slot[item.slot] for pair in zip(route.classes, route.class_signs, strict=True)]
+            walked += [
+                pair for route in by_slot[item.slot] for pair in zip(route.classes, route.class_signs, strict=True)
+            ]
     return walked, starts
 
 
@@ -101,9 +103,7 @@ class FeedbackNetwork(wiring.Component):
         addend = delay(m, step, 2, "addend", reset_less=False)
         summed = delay(m, step, 3, "summed", reset_less=False)
         total = Signal(signed(config.formats.delta.width + config.feedback.nonzeros.bit_length()), reset_less=True)
-        m.d.sync += total.eq(
-            Mux(addend.first, 0, total) + Mux(negative, -self.scaled_error, self.scaled_error)
-        )
+        m.d.sync += total.eq(Mux(addend.first, 0, total) + Mux(negative, -self.scaled_error, self.scaled_error))
 
         word = self.word
         m.d.sync += [

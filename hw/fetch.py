@@ -64,7 +64,9 @@ class Fetch(wiring.Component):
             m.d.sync += [x_prev.eq(0), x_cur.eq(1)]
 
         packet = self.packet
-        m.d.sync += [getattr(packet, name).eq(selected[name]) for name in ("op", "address", "first", "last", "tile", "lane")]
+        m.d.sync += [
+            getattr(packet, name).eq(selected[name]) for name in ("op", "address", "first", "last", "tile", "lane")
+        ]
         with m.If(selected.op == Operation.LOAD):
             m.d.sync += packet.payload.weight.eq(weight)
         with m.Else():

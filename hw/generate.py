@@ -64,7 +64,9 @@ def _evaluate_at_time_zero(text: str) -> str:
     yosys adds a register to each block's sensitivity, set by its declaration. Icarus sets it before the blocks start
     to wait, so that nothing triggers them and their outputs stay unknown; a non-blocking assignment comes after.
     """
-    return re.sub(r"^  reg (\\\$auto\$verilog_backend\S+) +(= 0);$", r"  reg \1 ;\n  initial \1 <= 0;", text, flags=re.M)
+    return re.sub(
+        r"^  reg (\\\$auto\$verilog_backend\S+) +(= 0);$", r"  reg \1 ;\n  initial \1 <= 0;", text, flags=re.M
+    )
 
 
 def _direction(letter):

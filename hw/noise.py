@@ -17,9 +17,7 @@ def lfsr_steps(word: Value, steps: int) -> Value:
     for _ in range(steps):
         feedback = bits[0]
         bits = [*bits[1:], 0]
-        bits = [
-            feedback if i == 31 else (bit ^ feedback if LFSR_TAPS >> i & 1 else bit) for i, bit in enumerate(bits)
-        ]
+        bits = [feedback if i == 31 else (bit ^ feedback if LFSR_TAPS >> i & 1 else bit) for i, bit in enumerate(bits)]
     return Cat(*bits)
 
 
@@ -49,9 +47,7 @@ class RowNoise(wiring.Component):
     def __init__(self, row_bits: int, seed: int):
         self._seed = seed or 1
         self.state = Signal(32, init=self._seed)
-        super().__init__(
-            {"row": In(row_bits), "seed": In(32), "reseed": In(1), "advance": In(1), "word": Out(32)}
-        )
+        super().__init__({"row": In(row_bits), "seed": In(32), "reseed": In(1), "advance": In(1), "word": Out(32)})
 
     def elaborate(self, platform):
         m = Module()

@@ -36,7 +36,6 @@ class FeedbackOperation(enum.Enum, shape=2):
     DELTA = FEEDBACK_OPERATIONS["DELTA"]
 
 
-
 def broadcast_packet(config: Configuration) -> data.StructLayout:
     """One cycle of the broadcast chain.
 

@@ -106,7 +106,9 @@ def _array_probes(accelerator: Accelerator, config: Configuration) -> dict[str, 
         "feedback.op": Probe(word_op),
         "feedback.value": Probe(Value.cast(word.value), word_op, (FEEDBACK_OPERATIONS["SCALAR"],)),
     }
-    probes |= {f"token.{name}": Probe(Value.cast(token[name]), token_valid) for name in ("lane", "kind", "slot", "count")}
+    probes |= {
+        f"token.{name}": Probe(Value.cast(token[name]), token_valid) for name in ("lane", "kind", "slot", "count")
+    }
     probes |= {f"feedback.{name}": Probe(Value.cast(word[name]), word_op, words) for name in ("index", "slot", "count")}
     if config.training.rounding is Rounding.STOCHASTIC:
         probes["broadcast.noise"] = Probe(packet.noise, op, (OPERATIONS["FUSED"],))

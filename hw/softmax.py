@@ -134,9 +134,7 @@ class SoftmaxErrors(_ErrorSource):
     def _exponentials(self, m, store):
         """Store X_c = exp(z_c - max z); their sum, and a strobe when it is complete."""
         table = exponential_table(self._config)
-        m.submodules.exponential_table = rom = Memory(
-            shape=unsigned(self._fraction + 1), depth=len(table), init=table
-        )
+        m.submodules.exponential_table = rom = Memory(shape=unsigned(self._fraction + 1), depth=len(table), init=table)
         entry = rom.read_port()
         active, index = self._scan(m, self.start, "exponential")
         distance = Signal(signed(len(self.largest) + 1))

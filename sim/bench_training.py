@@ -35,6 +35,7 @@ class Bench:
         self._poll = 256 * max(1, job.expected_cycles // 256)
 
     async def start(self):
+        """Clock, reset, and the register port."""
         dut = self.dut
         Clock(dut.clk, PERIOD_NS, "ns").start()
         for name in ("sample_budget", "weight_budget"):
@@ -43,18 +44,20 @@ class Bench:
             getattr(dut, name).value = gaps
         dut.trace_enable.value = int(self.scoreboard is not None)
         dut.rst.value = 1
-        self._bus = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "registers_"), dut.clk, dut.rst)
+        self.bus = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "registers_"), dut.clk, dut.rst)
         await Timer(10 * PERIOD_NS, "ns")
         dut.rst.value = 0
         await Timer(2 * PERIOD_NS, "ns")
 
     async def write(self, name: str, **fields: int):
+        """Write a register; its other fields become zero."""
         register = self.registers[name]
-        response = await self._bus.write_dword(register.offset, register.pack(**fields))
+        response = await self.bus.write_dword(register.offset, register.pack(**fields))
         assert response is None or response.resp == 0, f"writing {name} answered {response}"
 
     async def read(self, name: str) -> int:
-        return await self._bus.read_dword(self.registers[name].offset)
+        """Read a register's word."""
+        return await self.bus.read_dword(self.registers[name].offset)
 
     async def until(self, counter, target: int):
         """Wait for a counter of the test bench to reach ``target``."""
@@ -67,6 +70,7 @@ class Bench:
             self.check()
 
     def check(self):
+        """Compare everything recorded so far."""
         if self.scoreboard is None:
             return
         assert int(self.dut.unknown_seen.value) == 0, "an architectural signal was unknown (X) after reset"
@@ -104,23 +108,17 @@ async def train(dut):
     played = 0
     for phase in job.phases:
         await _configure(bench, phase)
-        for count in _portions(played, phase.samples, job.trace_samples):
-            played += count
-            dut.sample_budget.value = played * job.config.network.inputs
-            await bench.until(dut.results_done, played)
-            if played >= job.trace_samples and job.trace_samples < job.samples:
-                await _stop_tracing(bench)
+        start, played = played, played + phase.samples
+        dut.sample_budget.value = played * job.config.network.inputs
+        if start <= job.trace_samples < played:
+            await bench.until(dut.results_done, job.trace_samples)
+            await _stop_tracing(bench)
+        await bench.until(dut.results_done, played)
         bench.result_cycles.append(int(dut.last_result_cycle.value))
     if job.dump:
         await bench.write("COMMAND", dump=1)
         await bench.until(dut.weights_done, to_banks(job.config, job.weights).size)
     await bench.finish()
-
-
-def _portions(played: int, samples: int, traced: int) -> list[int]:
-    """Split a phase where tracing ends."""
-    first = min(samples, max(0, traced - played))
-    return [count for count in (first, samples - first) if count]
 
 
 async def _configure(bench: Bench, phase: Phase):

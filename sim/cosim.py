@@ -91,7 +91,9 @@ class Outcome:
     predictions: np.ndarray
 
 
-def prepare(config: Configuration, weights, simulator: str, directory: Path, verilog: Path | None = None) -> tuple[Path, Path]:
+def prepare(
+    config: Configuration, weights, simulator: str, directory: Path, verilog: Path | None = None
+) -> tuple[Path, Path]:
     """Generate (unless ``verilog`` is given) and compile; a build of identical text is used again.
 
     Parameters

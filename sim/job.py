@@ -166,7 +166,9 @@ class Job:
 
     def results(self) -> tuple[np.ndarray, np.ndarray]:
         """Logit codes (samples, classes) and predictions (samples,)."""
-        records = np.fromfile(self.directory / "results.bin", dtype=np.int32).reshape(-1, self.config.network.classes, 2)
+        records = np.fromfile(self.directory / "results.bin", dtype=np.int32).reshape(
+            -1, self.config.network.classes, 2
+        )
         return records[:, :, 0], records[:, 0, 1]
 
     def dumped_banks(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The one scoreboard of all cocotb benches: recorded trace against the golden cycle model, every signal, every cycle."""
+"""The scoreboard of all cocotb benches: the recorded trace against the golden cycle model, every cycle."""
 
 import json
 from dataclasses import asdict, dataclass

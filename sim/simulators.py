@@ -4,7 +4,8 @@ import importlib.util
 import os
 import shutil
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from cocotb_tools import runner as cocotb_runner
@@ -85,7 +86,7 @@ def build(simulator: str, sources: list[Path], top: str, directory: Path) -> Non
         environment, arguments = {}, ["-g2012"]
     else:
         raise SimulationError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
-    with _environment(environment):
+    with _Environment(environment):
         _run_quietly(
             lambda: _runner(simulator).build(
                 sources=sources,
@@ -106,10 +107,11 @@ def run(
     directory: Path,
     test_module: str,
     *,
-    plusargs: list[str] = (),
+    testcase: str | None = None,
+    plusargs: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Run the cocotb tests of a module on a built test bench.
+    """Run the cocotb tests of a module, or one of them, on a built test bench.
 
     Raises
     ------
@@ -119,10 +121,11 @@ def run(
     log = directory / "run.log"
     results = directory / "results.xml"
     results.unlink(missing_ok=True)
-    with _environment({"COCOTB_ANSI_OUTPUT": "0", **(environment or {})}):
+    with _Environment({"COCOTB_ANSI_OUTPUT": "0", **(environment or {})}), _failed_test_first(results, log):
         _run_quietly(
             lambda: _runner(simulator).test(
                 test_module=test_module,
+                testcase=testcase,
                 hdl_toplevel=top,
                 hdl_toplevel_lang="verilog",
                 build_dir=directory,
@@ -148,6 +151,17 @@ def _run_quietly(action, message: str) -> None:
         raise SimulationError(f"{message} ({error})") from None
 
 
+@contextmanager
+def _failed_test_first(results: Path, log: Path) -> Iterator[None]:
+    """Prefer the reason a test gave to the simulator's exit code."""
+    try:
+        yield
+    except SimulationError:
+        if results.exists():
+            _check_results(results, log)
+        raise
+
+
 def _check_results(results: Path, log: Path) -> None:
     if not results.exists():
         raise SimulationError(f"the simulation ended without results; its log is {log}")
@@ -161,7 +175,7 @@ def _check_results(results: Path, log: Path) -> None:
             raise SimulationError(f"{case.get('name')} failed: {reason.strip()} (log: {log})")
 
 
-class _environment:
+class _Environment:
     """Set environment variables for a while: cocotb's runner builds its own from ours."""
 
     def __init__(self, values: Mapping[str, str]):

@@ -40,7 +40,11 @@ def write_waveform(config: Configuration, manifest: dict, trace: Path, path: Pat
         for cycle, record in enumerate(records):
             writer.change(clock, cycle * PERIOD_NS, 1)
             for (signal, _), variable, value in zip(signals, variables, record.tolist(), strict=True):
-                shown = _NAMES[signal.name].get(value, str(value)) if signal.name in _NAMES else value & ((1 << signal.width) - 1)
+                shown = (
+                    _NAMES[signal.name].get(value, str(value))
+                    if signal.name in _NAMES
+                    else value & ((1 << signal.width) - 1)
+                )
                 writer.change(variable, cycle * PERIOD_NS, shown)
             writer.change(clock, cycle * PERIOD_NS + PERIOD_NS // 2, 0)
     return len(records)

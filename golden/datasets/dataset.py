@@ -55,7 +55,9 @@ def make_dataset(name: str, train: tuple, test: tuple) -> Dataset:
 def _checked(name: str, x, y) -> tuple[np.ndarray, np.ndarray]:
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim < 2 or len(x) == 0:
-        raise DatasetError(f"{name}: values must have shape (samples, features) with at least one sample, not {x.shape}")
+        raise DatasetError(
+            f"{name}: values must have shape (samples, features) with at least one sample, not {x.shape}"
+        )
     if y.shape != (len(x),):
         raise DatasetError(f"{name}: {len(x)} samples need labels of shape ({len(x)},), not {y.shape}")
     return _values(name, x.reshape(len(x), -1)), _labels(name, y)

@@ -19,7 +19,7 @@ def load_dataset(name: str, *, download: bool = False, progress: Callable[[str],
     Parameters
     ----------
     name : str
-        ``digits``, ``mnist``, ``fashion-mnist``, or the path of a .npz, .csv or IDX file, or of a directory of IDX files.
+        ``digits``, ``mnist``, ``fashion-mnist``, or the path of a .npz, .csv or IDX file or a directory of IDX files.
     download : bool
         Fetch MNIST or Fashion-MNIST if it is not on this machine.
     progress : callable(str)

@@ -126,7 +126,9 @@ def _read(standard: Standard, place: Path) -> Dataset:
 def _verify(data: bytes, md5: str, name: str) -> None:
     found = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if found != md5:
-        raise DatasetError(f"{name}: MD5 of the decompressed bytes is {found}, not {md5}; delete the file and fetch it again")
+        raise DatasetError(
+            f"{name}: MD5 of the decompressed bytes is {found}, not {md5}; delete the file and fetch it again"
+        )
 
 
 def _read_keras(standard: Standard, path: Path) -> Dataset:

@@ -1,0 +1,66 @@
+"""Random accelerators: small enough to simulate in seconds, of every shape the configuration allows."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from dfarray.configuration import Configuration, ConfigurationError, parse_configuration
+from dfarray.learning_rate import LearningRate
+
+
+@st.composite
+def configurations(draw, max_classes: int = 12) -> Configuration:
+    """Any network of up to three hidden layers on any small array, in any formats."""
+    classes = draw(st.integers(2, max_classes))
+    hidden = draw(st.lists(st.integers(1, 9), max_size=3))
+    layers = [draw(st.integers(1, 10)), *hidden, classes]
+    weight_fraction = draw(st.integers(6, 15))
+    activation_fraction = draw(st.integers(3, 9))
+    update_shift = draw(st.integers(0, 16))
+    delta_fraction = max(0, weight_fraction + update_shift - activation_fraction)
+    preactivation_fraction = draw(st.integers(2, 7))
+    table = {
+        "network": {
+            "layers": layers,
+            "activation": draw(st.sampled_from(["tanh", "hard-tanh", "relu"])),
+            "error": draw(st.sampled_from(["softmax-cross-entropy", "mse"])),
+        },
+        "array": {"tiles": draw(st.integers(1, 6)), "lanes": draw(st.integers(1, 4)), "bank_rows": 1024},
+        "formats": {
+            "weight": f"Q{draw(st.integers(0, 3))}.{weight_fraction}",
+            "activation": f"Q{draw(st.integers(0, 2))}.{activation_fraction}",
+            "preactivation": f"Q{draw(st.integers(1, 4))}.{preactivation_fraction}",
+            "logit": f"Q{draw(st.integers(1, 5))}.{draw(st.integers(2, 8))}",
+            "error": f"Q{draw(st.integers(0, 1))}.{draw(st.integers(6, 16))}",
+            "delta": f"Q{draw(st.integers(0, 1))}.{delta_fraction}",
+        },
+        "feedback": {
+            "nonzeros": draw(st.integers(1, classes)),
+            "scale": 2.0 ** draw(st.integers(-3, 3)),
+            "seed": draw(st.integers(0, 1000)),
+        },
+        "training": {
+            "learning_rate": draw(st.sampled_from([1.0, 0.3, 0.05, 0.004])),
+            "rounding": draw(st.sampled_from(["nearest", "stochastic"])),
+            "seed": draw(st.integers(0, 1000)),
+        },
+    }
+    if draw(st.booleans()):
+        fraction = weight_fraction + activation_fraction
+        table["formats"]["accumulator"] = f"Q{draw(st.integers(2, 5))}.{fraction}"
+    try:
+        return parse_configuration(table)
+    except ConfigurationError:
+        # Only combinations of formats can be refused here; the plain accumulator is always allowed.
+        table["formats"] = {}
+        return parse_configuration(table)
+
+
+def stimulus(config: Configuration, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray, LearningRate]:
+    """Activation codes with zeros and extremes among them, labels, and a learning rate."""
+    rng = np.random.default_rng(seed)
+    fmt = config.formats.activation
+    x = rng.integers(fmt.lo, fmt.hi + 1, (samples, config.network.inputs))
+    x[rng.random(x.shape) < 0.3] = 0
+    x[rng.random(x.shape) < 0.1] = fmt.hi
+    labels = rng.integers(0, config.network.classes, samples)
+    return x.astype(np.int16), labels, LearningRate(int(rng.integers(0, 256)), int(rng.integers(0, 14)))
