@@ -154,7 +154,7 @@ def cosim(
         if samples > len(dataset.train_x):
             raise ValueError(f"--samples {samples}: {dataset.name} has {len(dataset.train_x)} training samples")
         order = sample_order(config, 1, len(dataset.train_x))[:samples]
-        gaps = {name: stalls * 256 // 100 for name in ("sample_gaps", "result_gaps", "weight_gaps")}
+        gaps: dict[str, int] = dict.fromkeys(("sample_gaps", "result_gaps", "weight_gaps"), stalls * 256 // 100)
         with progress_bar("cosim", samples) as show:
             outcome = cosimulate(
                 config,

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from dfarray.latency import FAMILIES, Latency
 from dfarray.learning_rate import LearningRate
@@ -48,11 +48,11 @@ class InitialWeights(StrEnum):
     ZERO = "zero"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+class _Section(BaseModel, frozen=True, extra="forbid"):
+    """What all sections share: no unknown keys, and values that stay."""
 
 
-class Network(_Section):
+class Network(_Section, frozen=True):
     """Shape and functions of the network.
 
     Attributes
@@ -84,7 +84,7 @@ class Network(_Section):
         return sum(n * m for n, m in pairwise(self.layers))
 
 
-class Array(_Section):
+class Array(_Section, frozen=True):
     """The tiled array.
 
     Attributes
@@ -109,7 +109,11 @@ class Array(_Section):
         return self
 
 
-class Formats(_Section):
+_LARGEST_WIDTHS = {"weight": 32, "activation": 16, "logit": 24, "delta": 32}
+"""Bits up to which no intermediate result of the 64-bit golden models can overflow."""
+
+
+class Formats(_Section, frozen=True):
     """Fixed-point formats, see :class:`dfarray.qformat.QFormat`.
 
     Attributes
@@ -142,16 +146,26 @@ class Formats(_Section):
                 f"delta = {self.delta}: delta + activation - weight fraction bits is the number of bits an update is "
                 f"rounded by and must be 0 to 32, not {self.update_shift}"
             )
+        for name, limit in _LARGEST_WIDTHS.items():
+            fmt = getattr(self, name)
+            if fmt.width > limit:
+                raise ValueError(f"{name} = {fmt}: at most {limit} bits are supported, not {fmt.width}")
         if self.preactivation.width > 13:
             raise ValueError(f"preactivation = {self.preactivation}: at most 13 bits, it indexes the activation table")
         if self.logit.fraction_bits > 10:
             raise ValueError(f"logit = {self.logit}: at most 10 fraction bits, they index the exponential table")
         if self.error.integer_bits > 8 or not 4 <= self.error.fraction_bits <= 24:
             raise ValueError(f"error = {self.error}: 0 to 8 integer and 4 to 24 fraction bits are allowed")
-        if self.accumulator != "auto" and self.accumulator.fraction_bits != product:
-            raise ValueError(
-                f"accumulator = {self.accumulator}: fraction bits must be {product}, those of weight x activation"
-            )
+        if self.accumulator != "auto":
+            if self.accumulator.fraction_bits != product:
+                raise ValueError(
+                    f"accumulator = {self.accumulator}: fraction bits must be {product}, those of weight x activation"
+                )
+            if self.accumulator.width < self.weight.width:
+                raise ValueError(
+                    f"accumulator = {self.accumulator}: at least the weight's {self.weight.width} bits are needed, "
+                    f"not {self.accumulator.width}"
+                )
         return self
 
     @property
@@ -172,7 +186,7 @@ def _power_of_two(value: float) -> float:
     return value
 
 
-class Feedback(_Section):
+class Feedback(_Section, frozen=True):
     """The sparse feedback matrix B.
 
     Attributes
@@ -195,7 +209,7 @@ class Feedback(_Section):
         return int(math.log2(self.scale))
 
 
-class Training(_Section):
+class Training(_Section, frozen=True):
     """Defaults of the run-time registers.
 
     Attributes
@@ -226,7 +240,7 @@ class Training(_Section):
         return LearningRate.nearest(self.learning_rate)
 
 
-class Configuration(_Section):
+class Configuration(_Section, frozen=True):
     """One accelerator: network, array, formats, feedback, training."""
 
     network: Network
@@ -245,9 +259,9 @@ class Configuration(_Section):
         needed = bank_rows_needed(self.network.layers, self.array.tiles, self.array.lanes)
         if needed > self.array.bank_rows:
             raise ValueError(
-                f"array.bank_rows = {self.array.bank_rows}: the network {'-'.join(map(str, self.network.layers))} needs "
-                f"{needed} rows a lane on {self.array.tiles} tiles of {self.array.lanes} lanes; "
-                f"use more tiles or lanes, or banks of at least {needed} rows"
+                f"array.bank_rows = {self.array.bank_rows}: the network "
+                f"{'-'.join(map(str, self.network.layers))} needs {needed} rows a lane on {self.array.tiles} tiles "
+                f"of {self.array.lanes} lanes; use more tiles or lanes, or banks of at least {needed} rows"
             )
         return self
 

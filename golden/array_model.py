@@ -178,7 +178,7 @@ class ArrayModel:
         trace = self._trace
         step = 1 if item.output else self._config.feedback.nonzeros
         tiles = np.arange(item.active_tiles)
-        scalars = np.array([self._scalar_of(item, tile, errors) for tile in tiles], dtype=np.int64)
+        scalars = np.array([self._scalar_of(item, tile, errors) for tile in range(item.active_tiles)], dtype=np.int64)
         heads = request + 4 + (tiles + 1) * step
         for name, values in (
             ("op", FEEDBACK_OPERATIONS["SCALAR"]),

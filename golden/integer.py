@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from itertools import pairwise
 
-from itertools import pairwise
-
 import numpy as np
 
 from dfarray.configuration import Configuration, ErrorKind, Rounding
@@ -17,9 +15,6 @@ from dfarray.learning_rate import LearningRate
 
 PORTION = 1000
 """Samples between two calls of ``progress``."""
-
-_LARGEST_WIDTHS = {"weight": 32, "activation": 16, "logit": 32, "delta": 32}
-"""Bits up to which no intermediate result leaves 64 bits."""
 
 
 class IntegerNetwork:
@@ -42,16 +37,12 @@ class IntegerNetwork:
     Raises
     ------
     ValueError
-        If a format is wider than this model computes, or the weights do not fit the configuration.
+        If the weights do not fit the configuration.
 
     Source: Crafton et al. 2019 for the rule; docs/architecture.md section 2 for the arithmetic.
     """
 
     def __init__(self, config: Configuration, weights: list[np.ndarray] | None = None):
-        for name, limit in _LARGEST_WIDTHS.items():
-            fmt = getattr(config.formats, name)
-            if fmt.width > limit:
-                raise ValueError(f"formats.{name} = {fmt}: at most {limit} bits are modelled, not {fmt.width}")
         self.config = config
         self.noise_state = first_state(config.training.seed)
         self._layers = _layer_table(config)

@@ -6,6 +6,7 @@ scoreboard about every recorded cycle.
 
 import os
 from pathlib import Path
+from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
@@ -28,8 +29,8 @@ class Bench:
     def __init__(self, dut, job: Job):
         self.dut, self.job = dut, job
         self.registers = {register.name: register for register in register_map(job.config)}
-        self.scoreboard = None
-        self.result_cycles = []
+        self.scoreboard: Scoreboard | None = None
+        self.result_cycles: list[int] = []
         if job.trace_samples:
             self.scoreboard = Scoreboard(job.config, job.weights, job.manifest, job.trace_path)
         self._poll = 256 * max(1, job.expected_cycles // 256)
@@ -44,7 +45,7 @@ class Bench:
             getattr(dut, name).value = gaps
         dut.trace_enable.value = int(self.scoreboard is not None)
         dut.rst.value = 1
-        self.bus = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "registers_"), dut.clk, dut.rst)
+        self.bus: Any = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "registers_"), dut.clk, dut.rst)
         await Timer(10 * PERIOD_NS, "ns")
         dut.rst.value = 0
         await Timer(2 * PERIOD_NS, "ns")

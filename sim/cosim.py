@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -109,6 +109,7 @@ def prepare(
     ------
     SimulationError, FileNotFoundError
     """
+    simulators.require(simulator)
     if verilog is None:
         verilog = directory / "verilog"
         generate(config, weights, verilog)
@@ -138,7 +139,7 @@ def cosimulate(
     verilog: Path | None = None,
     trace_samples: int | None = None,
     load_weights: bool = False,
-    gaps: dict[str, int] | None = None,
+    gaps: Mapping[str, int] | None = None,
     progress: Callable[[str, int], None] = lambda stage, done: None,
 ) -> Outcome:
     """Run samples through the RTL and compare it with the golden models.
@@ -180,7 +181,7 @@ def cosimulate(
         phases=phases,
         trace_samples=len(x) if trace_samples is None else min(trace_samples, len(x)),
         load_weights=load_weights,
-        gaps=gaps or {},
+        gaps=dict(gaps or {}),
         expected_cycles=rows + 4 * config.network.classes + 4 * config.array.tiles,
     )
     if job.samples != len(x):

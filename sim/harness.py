@@ -23,10 +23,7 @@ def write_harness(manifest: dict, directory: Path) -> Path:
     widths = {p["name"]: p["width"] for p in ports}
     text = _TEMPLATE.read_text(encoding="utf-8")
     replacements = {
-        "@REGISTER_PORTS@": ",\n  ".join(
-            f"{'input' if p['direction'] == 'i' else 'output'} [{p['width'] - 1}:0] {p['name']} /*verilator public_flat_rw*/"
-            for p in registers
-        ),
+        "@REGISTER_PORTS@": ",\n  ".join(map(_public_port, registers)),
         "@REGISTER_CONNECTIONS@": "\n    ".join(f".{p['name']}({p['name']})," for p in registers),
         "@TOP@": manifest["top"],
         "@VALUE_BITS@": str(widths["samples__value"]),
@@ -42,6 +39,11 @@ def write_harness(manifest: dict, directory: Path) -> Path:
     path = directory / "bench.v"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _public_port(port: dict) -> str:
+    direction = "input" if port["direction"] == "i" else "output"
+    return f"{direction} [{port['width'] - 1}:0] {port['name']} /*verilator public_flat_rw*/"
 
 
 def _reference(expression: str) -> str:

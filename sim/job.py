@@ -156,7 +156,7 @@ class Job:
             **described,
         )
 
-    def save_outcome(self, **figures: int) -> None:
+    def save_outcome(self, **figures: int | list[int]) -> None:
         """Leave the bench's figures for the process that started the simulation."""
         (self.directory / "outcome.json").write_text(json.dumps(figures), encoding="utf-8")
 

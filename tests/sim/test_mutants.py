@@ -5,12 +5,12 @@ import re
 import shutil
 
 import pytest
-
 from accelerators import accelerator
+from strategies import stimulus
+
 from dfarray.hw.generate import generate
 from dfarray.initial_weights import initial_weights
 from dfarray.sim.cosim import cosimulate
-from strategies import stimulus
 
 # What breaks: pattern, replacement, the signal that shows it first. One place of the file is edited, the first.
 MUTANTS = {
@@ -43,7 +43,7 @@ def test_mutant_is_found(name, pristine, fast_simulator, tmp_path):
     shutil.copytree(original, mutated)
     source = mutated / "accelerator.v"
     text = source.read_text()
-    place = list(re.finditer(pattern, text))[0]
+    place = next(re.finditer(pattern, text))
     source.write_text(text[: place.start()] + place.expand(replacement) + text[place.end() :])
 
     x, labels, _ = stimulus(config, 6, 1)

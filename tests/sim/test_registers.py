@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from accelerators import accelerator
 
 from dfarray.initial_weights import initial_weights
 from dfarray.sim import harness, simulators
 from dfarray.sim.cosim import prepare
 from dfarray.sim.job import LAST, Job, Phase
 from dfarray.sim.simulators import available_simulators
-from accelerators import accelerator
 
 
 @pytest.fixture(scope="module")
