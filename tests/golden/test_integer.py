@@ -62,20 +62,20 @@ def test_any_configuration_is_as_specified(data, seed):
     assert_same_as_specified(config, weights, seed, frozen)
 
 
+# Nothing fits in 32 bits; only the updates do not.
+WIDE_FORMATS = [
+    {"weight": "Q2.24", "activation": "Q0.12", "preactivation": "Q2.10", "logit": "Q8.10", "error": "Q1.24"}
+    | {"delta": "Q0.31", "accumulator": accumulator}
+    for accumulator in ("auto", "Q3.36")
+] + [{"delta": "Q0.24"}]
+
+
 @pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
-@pytest.mark.parametrize("accumulator", ["auto", "Q3.36"])
-def test_formats_beyond_32_bit_products_are_as_specified(rounding, accumulator):
-    formats = {
-        "weight": "Q2.24",
-        "activation": "Q0.12",
-        "preactivation": "Q2.10",
-        "logit": "Q8.10",
-        "error": "Q1.24",
-        "delta": "Q0.31",
-        "accumulator": accumulator,
-    }
+@pytest.mark.parametrize("formats", WIDE_FORMATS, ids=["exact", "saturating", "updates"])
+@pytest.mark.parametrize("seed", range(4))
+def test_formats_beyond_32_bit_products_are_as_specified(rounding, formats, seed):
     config = accelerator([7, 9, 3], 2, 3, nonzeros=2, rounding=rounding, formats=formats)
-    assert_same_as_specified(config, wide_random_weights(config, 0), 0)
+    assert_same_as_specified(config, wide_random_weights(config, seed), seed)
 
 
 def test_sums_that_need_more_than_32_bits_are_as_specified():
