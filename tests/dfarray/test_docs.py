@@ -12,7 +12,8 @@ def register_rows() -> list[str]:
     rows = []
     for register in register_map(load_configuration("configs/mnist.toml")):
         fields = "; ".join(
-            f"{item.name} [{item.low + item.width - 1}:{item.low}]" + (f" {item.description}" if item.description else "")
+            f"{item.name} [{item.low + item.width - 1}:{item.low}]"
+            + (f" {item.description}" if item.description else "")
             for item in register.fields
         )
         rows.append(f"| 0x{register.offset:02x} | {register.name} | {register.access} | {fields} |")

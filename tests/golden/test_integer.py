@@ -62,7 +62,7 @@ def test_any_configuration_is_as_specified(data, seed):
     assert_same_as_specified(config, weights, seed, frozen)
 
 
-# Nothing fits in 32 bits; only the updates do not.
+# Of the first two nothing fits in 32 bits, of the last all but the updates.
 WIDE_FORMATS = [
     {"weight": "Q2.24", "activation": "Q0.12", "preactivation": "Q2.10", "logit": "Q8.10", "error": "Q1.24"}
     | {"delta": "Q0.31", "accumulator": accumulator}
