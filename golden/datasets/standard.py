@@ -37,7 +37,7 @@ class Standard:
     """
 
     name: str
-    md5: tuple[str, str, str, str]
+    md5: tuple[str, ...]
     layouts: tuple[str, ...]
     mirrors: tuple[str, ...]
 
