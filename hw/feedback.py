@@ -136,8 +136,8 @@ class FeedbackNetwork(wiring.Component):
         slot = Signal.like(self.slot)
         scalars, deltas = Signal(), Signal()
         connection = Signal(range(max(2, starts[-1] + passes[-1].active_tiles)))
-        tile, nonzero = Signal(range(config.array.tiles)), Signal(range(config.feedback.nonzeros))
-        lane = Signal(range(config.array.lanes))
+        tile, lane = Signal(index_bits(config.array.tiles)), Signal(index_bits(config.array.lanes))
+        nonzero = Signal(index_bits(config.feedback.nonzeros))
 
         last_tile = lookup(m, slot, [item.active_tiles - 1 for item in passes], "last_tile")
         last_lane = lookup(m, slot, [item.active_lanes - 1 for item in passes], "last_lane")

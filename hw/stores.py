@@ -65,9 +65,10 @@ class InputStore(wiring.Component):
         transfer = Signal()
         m.d.comb += [self.samples.ready.eq(~self.full), transfer.eq(self.samples.valid & self.samples.ready)]
 
+        # At least two words: an address of no bits is not Verilog.
         read = []
         for bank in range(3):
-            m.submodules[f"bank_{bank}"] = memory = Memory(shape=self.current.shape(), depth=inputs, init=[])
+            m.submodules[f"bank_{bank}"] = memory = Memory(shape=self.current.shape(), depth=max(2, inputs), init=[])
             write, port = memory.write_port(), memory.read_port()
             m.d.comb += [
                 write.en.eq(transfer & (incoming == bank)),
@@ -132,7 +133,9 @@ class ActivationStore(wiring.Component):
         parity = Signal()
         read = []
         for bank in range(2):
-            m.submodules[f"bank_{bank}"] = memory = Memory(shape=self.current.shape(), depth=self._count, init=[])
+            m.submodules[f"bank_{bank}"] = memory = Memory(
+                shape=self.current.shape(), depth=max(2, self._count), init=[]
+            )
             write, port = memory.write_port(), memory.read_port()
             m.d.comb += [
                 write.en.eq(self.write.enable & (parity == bank)),

@@ -62,11 +62,12 @@ def test_chunks_do_not_matter(rounding):
 def test_cycles_worked_out_by_hand():
     """2-2-2 on two tiles of one lane, R = 2 and M = 3, so K = 4 and Q = 12, from docs/architecture.md section 4.
 
-    The sample is in by cycle 1, full in 2; IDLE starts its sweep in 2. Hidden rows are decided in 3, 4, 5, at the head
-    in 6, 7, 8; tile 0's result shows in 8 + 12 = 20, the token leaves in 8 + 12 - 1 = 19, tile t's word is at the exit
-    in 19 + 2 + 4 + t = 25 + t. The output bias row is decided in 6; the next row needs the first activation, stored in 25,
-    so 26; the last one 27; at the head in 30; its token in 30 + 11 = 41, logits at the exit in 47 and 48. The MSE unit
-    writes its errors in 48 + 5 and 48 + 6 and is idle in 48 + 2 + 5 = 55; IDLE in 56.
+    The sample is in by cycle 1, full in 2; IDLE starts its sweep in 2. Hidden rows are decided in 3, 4, 5, at
+    the head in 6, 7, 8; tile 0's result shows in 8 + 12 = 20, the token leaves in 8 + 12 - 1 = 19, tile t's
+    word is at the exit in 19 + 2 + 4 + t = 25 + t. The output bias row is decided in 6; the next row needs the
+    first activation, stored in 25, so 26; the last one 27; at the head in 30; its token in 30 + 11 = 41, logits
+    at the exit in 47 and 48. The MSE unit writes its errors in 48 + 5 and 48 + 6 and is idle in 48 + 2 + 5 =
+    55; IDLE in 56.
     """
     config = accelerator([2, 2, 2], 2, 1)
     names = [signal.name for signal in input_signals(config)]
