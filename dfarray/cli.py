@@ -199,6 +199,7 @@ def demo(
 @app.command()
 def data(
     name: Annotated[str, typer.Argument(metavar="NAME", help="mnist, fashion-mnist, digits, or a path.")],
+    json_file: JsonFile = None,
     download: Download = False,
 ) -> None:
     """Look a data set up, and fetch it into the cache if asked to."""
@@ -212,4 +213,4 @@ def data(
             "features": found.features,
             "classes": found.classes,
         }
-        report(found.name, figures, None)
+        report(found.name, figures, json_file)

@@ -109,6 +109,9 @@ class Array(_Section, frozen=True):
         return self
 
 
+LARGEST_ACCUMULATOR = 48
+"""Bits of the widest accumulator."""
+
 _LARGEST_WIDTHS = {"weight": 32, "activation": 16, "logit": 24, "delta": 32}
 """Bits up to which no intermediate result of the 64-bit golden models can overflow."""
 
@@ -263,6 +266,14 @@ class Configuration(_Section, frozen=True):
                 f"{'-'.join(map(str, self.network.layers))} needs {needed} rows a lane on {self.array.tiles} tiles "
                 f"of {self.array.lanes} lanes; use more tiles or lanes, or banks of at least {needed} rows"
             )
+        terms = max(self.network.layers[:-1]) + 1
+        bits = accumulator_bits(self.formats, terms)
+        if bits > LARGEST_ACCUMULATOR:
+            raise ValueError(
+                f"formats.weight = {self.formats.weight}, formats.activation = {self.formats.activation}: "
+                f"{terms} products need an accumulator of {bits} bits; at most {LARGEST_ACCUMULATOR} are supported, "
+                f"use narrower formats"
+            )
         return self
 
     @property
@@ -300,11 +311,14 @@ class Configuration(_Section, frozen=True):
         return self.accumulator.width < exact_accumulator(self.formats, max(self.network.layers[:-1]) + 1).width
 
 
+def accumulator_bits(formats: Formats, terms: int) -> int:
+    """Width, sign included, in which ``terms`` products of weight and activation cannot overflow."""
+    return 1 + max(formats.product_fraction, (terms * formats.weight.lo * formats.activation.lo).bit_length())
+
+
 def exact_accumulator(formats: Formats, terms: int) -> QFormat:
-    """The narrowest format in which ``terms`` products of weight and activation cannot overflow."""
-    largest = terms * abs(formats.weight.lo) * abs(formats.activation.lo)
-    fraction = formats.product_fraction
-    return QFormat(max(0, largest.bit_length() - fraction), fraction)
+    """The format of :func:`accumulator_bits`."""
+    return QFormat(accumulator_bits(formats, terms) - 1 - formats.product_fraction, formats.product_fraction)
 
 
 def parse_configuration(table: dict) -> Configuration:

@@ -12,15 +12,23 @@ from rich.table import Table
 
 CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
+
+class CheckError(RuntimeError):
+    """Something was checked and found wrong; commands end with exit code 1."""
+
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
 @contextmanager
 def refusing_bad_input() -> Iterator[None]:
-    """End with exit code 2 and one message for anything the user can mend, 130 for Ctrl-C."""
+    """End with one message: exit code 2 for what the user can mend, 1 for a failed check, 130 for Ctrl-C."""
     try:
         yield
+    except CheckError as error:
+        err.print(f"[red]check failed:[/red] {error}", soft_wrap=True)
+        raise typer.Exit(CHECK_FAILED) from None
     except (ValueError, OSError, RuntimeError) as error:
         # Ours (configuration, data, simulator) and the system's; a programming error stays a traceback.
         err.print(f"[red]error:[/red] {str(error) or type(error).__name__}", soft_wrap=True)

@@ -67,6 +67,11 @@ class CycleModel:
         """The banks' contents as matrices, all decided packets included."""
         return from_banks(self.config, self._array.banks[: self.config.bank_rows_used].astype(np.int32))
 
+    @property
+    def noise_state(self) -> int:
+        """Of the stochastic rounding, all decided packets included."""
+        return self._array.noise_state
+
     def advance(self, inputs: np.ndarray) -> np.ndarray:
         """The trace of the next cycles.
 

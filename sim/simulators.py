@@ -10,11 +10,17 @@ from pathlib import Path
 
 from cocotb_tools import runner as cocotb_runner
 
+from dfarray.console import CheckError
+
 SIMULATORS = ("verilator", "icarus")
 
 
 class SimulationError(RuntimeError):
     """A simulator is missing, or building or running it failed; the message says where the log is."""
+
+
+class BenchError(SimulationError, CheckError):
+    """A cocotb test failed: the simulator works, the design or the bench does not."""
 
 
 class _Verilator(cocotb_runner.Verilator):
@@ -136,8 +142,10 @@ def run(
 
     Raises
     ------
+    BenchError
+        If a test failed.
     SimulationError
-        If a test failed or none ran. cocotb's runner does not raise outside pytest: the results file decides.
+        If none ran. cocotb's runner does not raise outside pytest: the results file decides.
     """
     log = directory / "run.log"
     results = directory / "results.xml"
@@ -193,7 +201,7 @@ def _check_results(results: Path, log: Path) -> None:
         failure = case.find("failure") if case.find("failure") is not None else case.find("error")
         if failure is not None:
             reason = failure.get("error_msg") or failure.get("message") or failure.text or "no reason given"
-            raise SimulationError(f"{case.get('name')} failed: {reason.strip()} (log: {log})")
+            raise BenchError(f"{case.get('name')} failed: {reason.strip()} (log: {log})")
 
 
 class _Environment:

@@ -37,6 +37,7 @@ BAD = [
     (with_key("formats", "preactivation", "Q9.9"), "preactivation = Q9.9", "at most 13 bits"),
     (with_key("formats", "logit", "Q2.12"), "logit = Q2.12", "at most 10 fraction bits"),
     (with_key("formats", "accumulator", "Q4.9"), "accumulator = Q4.9", "must be 23"),
+    ({**GOOD, "formats": {"weight": "Q1.30", "activation": "Q0.15", "delta": "Q0.20"}}, "Q1.30", "at most 48"),
     (with_key("feedback", "nonzeros", 4), "feedback.nonzeros = 4", "1 to 3"),
     (with_key("feedback", "scale", 0.3), "feedback.scale = 0.3", "power of two from 2**-8 to 2**8"),
     (with_key("training", "learning_rate", 0), "training.learning_rate = 0", "greater than 0"),

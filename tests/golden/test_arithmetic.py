@@ -109,7 +109,7 @@ def test_softmax_error_by_hand():
     two = softmax_network(2)
     assert arithmetic.output_error(two, [7, 7], 0).tolist() == [16376 - 32768, 16376]
     # One logit far above: S = 2^15, q = 0, R = 2047, p = 2^15 2047 / 2^11 = 32752.
-    assert arithmetic.output_error(two, [1023, -1024], 1).tolist() == [32752, -32768]
+    assert arithmetic.output_error(two, [4095, -4096], 1).tolist() == [32752, -32768]
 
 
 def test_mse_error_by_hand():
@@ -129,7 +129,7 @@ def test_output_error_is_as_specified(data):
     assert arithmetic.output_error(config, z, label).tolist() == specified.output_error(config, z, label)
 
 
-@given(st.lists(st.integers(-1024, 1023), min_size=10, max_size=10), st.integers(0, 9))
+@given(st.lists(st.integers(-4096, 4095), min_size=10, max_size=10), st.integers(0, 9))
 def test_softmax_error_is_close_to_the_real_one(z, label):
     """Within one part in 500: the reciprocal has ten bits, each exponential half a step of 2^-15."""
     power = np.exp((np.array(z) - max(z)) / 64)
@@ -195,4 +195,4 @@ def test_preactivations_and_logits_drop_bits_and_saturate():
     config = softmax_network()  # 23 fraction bits to 6: 17 bits dropped
     sums = np.array([0, 65535, 65536, -65536, -65537, 2**40, -(2**40)])
     assert arithmetic.preactivations(config, sums).tolist() == [0, 0, 1, 0, -1, 255, -256]
-    assert arithmetic.logits(config, sums).tolist() == [0, 0, 1, 0, -1, 1023, -1024]
+    assert arithmetic.logits(config, sums).tolist() == [0, 0, 1, 0, -1, 4095, -4096]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import dfarray
 
 CONFIG = """
 [network]
@@ -21,11 +22,6 @@ learning_rate = 0.1
 rounding = "stochastic"
 epochs = 2
 """
-
-
-def dfarray(*arguments, cwd):
-    command = [sys.executable, "-c", "from dfarray.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,45 @@
+"""What takes minutes: run by ``make test-slow``."""
+
+import json
+
+import pytest
+from command import dfarray
+
+from dfarray.configuration import load_configuration
+from dfarray.golden.datasets import DatasetError, load_dataset
+from dfarray.training_run import demonstrate, on_golden
+
+pytestmark = pytest.mark.slow
+
+
+def test_demo(tmp_path):
+    figures = demonstrate(load_configuration("configs/digits.toml"), tmp_path)
+    assert figures["passed"]
+    assert figures["test_accuracy"] >= 0.95
+    assert figures["cycles_per_sample"] == 274
+    assert figures["weights_compared"] == 60 * 65 + 10 * 61
+    assert (tmp_path / "first_samples.vcd").read_text().count("$var") > 300
+
+
+def test_mnist_on_75_lanes(tmp_path):
+    try:
+        load_dataset("mnist")
+    except DatasetError as error:
+        pytest.skip(str(error))
+    options = ["--data", "mnist", "--samples", "20", "--json", tmp_path / "o.json", "-o", tmp_path]
+    done = dfarray("cosim", "configs/mnist.toml", *options, cwd=".")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "o.json").read_text())
+    assert report["mismatches"] == 0
+    assert report["cycles_per_sample"] == 1816
+    assert report["utilisation"] >= 0.85
+
+
+def test_mnist_accuracy_after_one_epoch():
+    config = load_configuration("configs/mnist.toml")
+    try:
+        dataset = load_dataset("mnist")
+    except DatasetError as error:
+        pytest.skip(str(error))
+    run = on_golden(config, dataset, 1, None)
+    assert run.figures["test_accuracy"] >= 0.93
