@@ -46,20 +46,36 @@ def make_dataset(name: str, train: tuple, test: tuple) -> Dataset:
     test_x, test_y = _checked(f"{name}, test part", *test)
     if train_x.shape[1] != test_x.shape[1]:
         raise DatasetError(f"{name}: training samples have {train_x.shape[1]} features, test samples {test_x.shape[1]}")
-    classes = int(max(train_y.max(), test_y.max())) + 1
+    present = np.union1d(train_y, test_y)
+    classes = int(present[-1]) + 1
     if classes < 2:
         raise DatasetError(f"{name}: every label is 0; at least 2 classes are needed")
+    if len(present) < classes:
+        # Labels counted from 1 would otherwise train an output that no sample belongs to.
+        absent = np.setdiff1d(np.arange(classes), present)[0]
+        raise DatasetError(f"{name}: no sample has label {absent}; labels must be 0 to {classes - 1} without a gap")
     return Dataset(name, train_x, train_y, test_x, test_y, classes)
+
+
+def check_shapes(name: str, x: np.ndarray, y: np.ndarray) -> None:
+    """Refuse samples that are not one row of values and one label each.
+
+    Raises
+    ------
+    DatasetError
+        If there are no values, or not one label a sample.
+    """
+    if x.ndim < 2 or x.size == 0:
+        raise DatasetError(f"{name}: values must have shape (samples, features), at least (1, 1), not {x.shape}")
+    if y.ndim != 1:
+        raise DatasetError(f"{name}: {len(x)} samples need labels of shape ({len(x)},), not {y.shape}")
+    if len(y) != len(x):
+        raise DatasetError(f"{name}: {len(x)} samples need {len(x)} labels, not {len(y)}")
 
 
 def _checked(name: str, x, y) -> tuple[np.ndarray, np.ndarray]:
     x, y = np.asarray(x), np.asarray(y)
-    if x.ndim < 2 or len(x) == 0:
-        raise DatasetError(
-            f"{name}: values must have shape (samples, features) with at least one sample, not {x.shape}"
-        )
-    if y.shape != (len(x),):
-        raise DatasetError(f"{name}: {len(x)} samples need labels of shape ({len(x)},), not {y.shape}")
+    check_shapes(name, x, y)
     return _values(name, x.reshape(len(x), -1)), _labels(name, y)
 
 
@@ -69,10 +85,9 @@ def _labels(name: str, y: np.ndarray) -> np.ndarray:
     if y.dtype.kind == "f" and not (np.isfinite(y).all() and (y == np.floor(y)).all()):
         bad = y[~(np.isfinite(y) & (y == np.floor(y)))][0]
         raise DatasetError(f"{name}: labels must be whole numbers, not {bad}")
-    y = y.astype(np.int64)
     if y.min() < 0 or y.max() > 4095:
         raise DatasetError(f"{name}: labels must be 0 to 4095, not {y.min()} to {y.max()}")
-    return y
+    return y.astype(np.int64)
 
 
 def _values(name: str, x: np.ndarray) -> np.ndarray:
@@ -80,7 +95,6 @@ def _values(name: str, x: np.ndarray) -> np.ndarray:
         return x.astype(np.float32) / 255
     if x.dtype.kind not in "iuf":
         raise DatasetError(f"{name}: values must be numbers, not {x.dtype}")
-    x = x.astype(np.float32)
     if not np.isfinite(x).all():
         raise DatasetError(f"{name}: {int((~np.isfinite(x)).sum())} values are not finite")
     if x.min() < -1 or x.max() > 1:
@@ -89,4 +103,4 @@ def _values(name: str, x: np.ndarray) -> np.ndarray:
             f"{name}: {outside} values lie outside [-1, 1] (they span {x.min():g} to {x.max():g}); "
             f"scale them, or store bytes 0 to 255 as uint8"
         )
-    return x
+    return x.astype(np.float32)

