@@ -13,6 +13,7 @@ from dfarray.latency import FAMILIES, Latency
 from dfarray.learning_rate import LearningRate
 from dfarray.passes import Pass, bank_rows_needed, passes_of
 from dfarray.qformat import QFormat
+from dfarray.schedule import Schedule, scheduled_rate
 
 
 class ConfigurationError(ValueError):
@@ -218,7 +219,11 @@ class Training(_Section, frozen=True):
     Attributes
     ----------
     learning_rate : float
-        eta, brought to the nearest mantissa x 2**-exponent (8 and 5 bits).
+        eta of the first epoch, brought to the nearest mantissa x 2**-exponent (8 and 5 bits).
+    schedule : Schedule
+        How eta falls from epoch to epoch.
+    halvings : int
+        How often the "power-of-two" schedule halves eta.
     rounding : Rounding
         Of weight updates.
     seed : int
@@ -228,6 +233,8 @@ class Training(_Section, frozen=True):
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.005
+    schedule: Schedule = Schedule.CONSTANT
+    halvings: Annotated[int, Field(ge=0, le=16)] = 3
     rounding: Rounding = Rounding.NEAREST
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
     epochs: Annotated[int, Field(ge=1)] = 1
@@ -239,8 +246,12 @@ class Training(_Section, frozen=True):
 
     @property
     def rate(self) -> LearningRate:
-        """The learning rate as the registers hold it."""
+        """The learning rate of the first epoch as the registers hold it."""
         return LearningRate.nearest(self.learning_rate)
+
+    def rate_in(self, epoch: int, epochs: int) -> LearningRate:
+        """The learning rate of an epoch (from 1) as the registers hold it."""
+        return LearningRate.nearest(scheduled_rate(self.schedule, self.learning_rate, epoch, epochs, self.halvings))
 
 
 class Configuration(_Section, frozen=True):

@@ -7,34 +7,35 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
-_NOTATION = re.compile(r"Q(\d+)\.(\d+)")
+_NOTATION = re.compile(r"Q(-?\d+)\.(\d+)")
 
 
 @dataclass(frozen=True)
 class QFormat:
     """Signed two's-complement fixed point: one sign bit, ``m`` integer bits, ``n`` fraction bits.
 
-    ``Q2.15`` is 18 bits wide, steps by 2**-15 and spans [-4, 4).
+    ``Q2.15`` is 18 bits wide, steps by 2**-15 and spans [-4, 4). ``Q-4.21`` is 18 bits wide too, steps by 2**-21 and
+    spans [-1/16, 1/16): a small quantity keeps all its bits.
 
     Parameters
     ----------
     integer_bits : int
-        ``m``, without the sign bit, 0 or more.
+        ``m``, without the sign bit; negative where the first fraction bits are never used.
     fraction_bits : int
         ``n``, 0 or more.
 
     Raises
     ------
     ValueError
-        If either is negative or the width exceeds 48 bits.
+        If ``n`` is negative or the width is not 2 to 48 bits.
     """
 
     integer_bits: int
     fraction_bits: int
 
     def __post_init__(self) -> None:
-        if self.integer_bits < 0 or self.fraction_bits < 0:
-            raise ValueError(f"Q-format bits must be 0 or more, not {self.integer_bits}.{self.fraction_bits}")
+        if self.fraction_bits < 0:
+            raise ValueError(f"Q-format fraction bits must be 0 or more, not {self.fraction_bits}")
         if not 2 <= self.width <= 48:
             raise ValueError(f"Q-format width must be 2 to 48 bits with its sign, not {self.width} ({self})")
 

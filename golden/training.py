@@ -89,12 +89,13 @@ def train_epochs(
     IntegerNetwork(config, network.weights).train(x[:1], labels[:1])
     for epoch in range(1, epochs + 1):
         order = sample_order(config, epoch, len(x))
+        rate = config.training.rate_in(epoch, epochs)
         right, seconds = 0, 0.0
         for start in range(0, len(order), PORTION):
             part = order[start : start + PORTION]
             portion, answers = np.ascontiguousarray(x[part]), labels[part]
             begin = time.perf_counter()
-            logits = network.train(portion, answers)
+            logits = network.train(portion, answers, rate=rate)
             seconds += time.perf_counter() - begin
             right += int((logits.argmax(axis=1) == answers).sum())
             yield start + len(part)

@@ -59,8 +59,8 @@ def train_rtl(
     x, test_x = quantize_inputs(config, dataset.train_x[:samples]), quantize_inputs(config, dataset.test_x)
     labels = dataset.train_y[:samples]
     orders = [sample_order(config, epoch, len(x)) for epoch in range(1, epochs + 1)]
-    rate = config.training.rate
-    phases = tuple(p for _ in orders for p in (Phase(len(x), True, rate), Phase(len(test_x), False, rate)))
+    rates = [config.training.rate_in(epoch, epochs) for epoch in range(1, epochs + 1)]
+    phases = tuple(p for rate in rates for p in (Phase(len(x), True, rate), Phase(len(test_x), False, rate)))
     outcome = cosimulate(
         config,
         np.concatenate([part for order in orders for part in (x[order], test_x)]),

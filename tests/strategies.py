@@ -31,7 +31,7 @@ def configurations(draw, max_classes: int = 12) -> Configuration:
             "preactivation": f"Q{draw(st.integers(1, 4))}.{preactivation_fraction}",
             "logit": f"Q{draw(st.integers(1, 5))}.{draw(st.integers(2, 8))}",
             "error": f"Q{draw(st.integers(0, 1))}.{draw(st.integers(6, 16))}",
-            "delta": f"Q{draw(st.integers(0, 1))}.{delta_fraction}",
+            "delta": f"Q{draw(st.integers(-4, 1))}.{delta_fraction}",
         },
         "feedback": {
             "nonzeros": draw(st.integers(1, classes)),

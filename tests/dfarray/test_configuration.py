@@ -94,6 +94,12 @@ def test_q_format():
     assert QFormat.parse("Q0.8").one == 255
 
 
+def test_negative_integer_bits_make_small_numbers():
+    fmt = QFormat.parse("Q-4.21")
+    assert (fmt.width, fmt.lo, fmt.hi, fmt.one) == (18, -(2**17), 2**17 - 1, 2**17 - 1)
+    assert str(fmt) == "Q-4.21"
+
+
 @given(st.floats(1e-8, 200))
 def test_nearest_learning_rate(value):
     rate = LearningRate.nearest(value)
