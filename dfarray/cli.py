@@ -146,20 +146,20 @@ def cosim(
     with refusing_bad_input():
         from dfarray import training_run
         from dfarray.golden.arithmetic import quantize_inputs
-        from dfarray.golden.training import sample_order
+        from dfarray.golden.presentation import epoch_samples
         from dfarray.sim.cosim import cosimulate
 
         config = load_configuration(config_file)
         dataset = training_run.load_checked(config, data, download)
         if samples > len(dataset.train_x):
             raise ValueError(f"--samples {samples}: {dataset.name} has {len(dataset.train_x)} training samples")
-        order = sample_order(config, 1, len(dataset.train_x))[:samples]
+        order, sent = epoch_samples(config, 1, quantize_inputs(config, dataset.train_x))
         gaps: dict[str, int] = dict.fromkeys(("sample_gaps", "result_gaps", "weight_gaps"), stalls * 256 // 100)
         with progress_bar("cosim", samples) as show:
             outcome = cosimulate(
                 config,
-                quantize_inputs(config, dataset.train_x[order]),
-                dataset.train_y[order],
+                sent[:samples],
+                dataset.train_y[order[:samples]],
                 directory=_workspace(config_file, "cosim", directory),
                 simulator=simulator.value,
                 verilog=verilog,

@@ -230,6 +230,8 @@ class Training(_Section, frozen=True):
         Initial weights, sample order, and the rounding noise.
     epochs : int
         Passes over the training set.
+    shift : int
+        In each epoch the host shifts every training image, drawn at random, by up to so many pixels in both directions.
     """
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.005
@@ -238,6 +240,7 @@ class Training(_Section, frozen=True):
     rounding: Rounding = Rounding.NEAREST
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
     epochs: Annotated[int, Field(ge=1)] = 1
+    shift: Annotated[int, Field(ge=0, le=8)] = 0
 
     @model_validator(mode="after")
     def _representable(self) -> "Training":

@@ -1,15 +1,14 @@
-"""Training over epochs, in an order every engine shares."""
+"""Training the integer model over epochs."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from dfarray.configuration import Configuration
 from dfarray.golden.arithmetic import quantize_inputs
 from dfarray.golden.datasets import Dataset, DatasetError
 from dfarray.golden.integer import IntegerNetwork
+from dfarray.golden.presentation import epoch_samples
 
 PORTION = 2000
 """Samples between two progress reports."""
@@ -37,11 +36,6 @@ class Epoch:
     train_accuracy: float
     test_accuracy: float
     samples_per_second: float
-
-
-def sample_order(config: Configuration, epoch: int, samples: int) -> np.ndarray:
-    """Order in which an epoch (from 1) visits the training set: a permutation drawn from ``training.seed``."""
-    return np.random.default_rng([config.training.seed, epoch]).permutation(samples)
 
 
 def check_fits(config: Configuration, dataset: Dataset) -> None:
@@ -88,12 +82,12 @@ def train_epochs(
     # Compile before the clock runs; a copy learns, so nothing changes.
     IntegerNetwork(config, network.weights).train(x[:1], labels[:1])
     for epoch in range(1, epochs + 1):
-        order = sample_order(config, epoch, len(x))
+        order, sent = epoch_samples(config, epoch, x)
         rate = config.training.rate_in(epoch, epochs)
         right, seconds = 0, 0.0
         for start in range(0, len(order), PORTION):
             part = order[start : start + PORTION]
-            portion, answers = np.ascontiguousarray(x[part]), labels[part]
+            portion, answers = sent[start : start + PORTION], labels[part]
             begin = time.perf_counter()
             logits = network.train(portion, answers, rate=rate)
             seconds += time.perf_counter() - begin

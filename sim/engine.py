@@ -9,7 +9,7 @@ import numpy as np
 from dfarray.configuration import Configuration
 from dfarray.golden.arithmetic import quantize_inputs
 from dfarray.golden.datasets import Dataset
-from dfarray.golden.training import sample_order
+from dfarray.golden.presentation import epoch_samples
 from dfarray.sim.cosim import Outcome, cosimulate
 from dfarray.sim.job import Phase
 
@@ -58,12 +58,12 @@ def train_rtl(
     """
     x, test_x = quantize_inputs(config, dataset.train_x[:samples]), quantize_inputs(config, dataset.test_x)
     labels = dataset.train_y[:samples]
-    orders = [sample_order(config, epoch, len(x)) for epoch in range(1, epochs + 1)]
+    orders, sent = zip(*(epoch_samples(config, epoch, x) for epoch in range(1, epochs + 1)), strict=True)
     rates = [config.training.rate_in(epoch, epochs) for epoch in range(1, epochs + 1)]
     phases = tuple(p for rate in rates for p in (Phase(len(x), True, rate), Phase(len(test_x), False, rate)))
     outcome = cosimulate(
         config,
-        np.concatenate([part for order in orders for part in (x[order], test_x)]),
+        np.concatenate([part for shown in sent for part in (shown, test_x)]),
         np.concatenate([part for order in orders for part in (labels[order], dataset.test_y)]),
         directory=directory,
         phases=phases,

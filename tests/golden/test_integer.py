@@ -16,8 +16,8 @@ from dfarray.golden import compilation, integer
 from dfarray.golden.arithmetic import quantize_inputs
 from dfarray.golden.datasets import DatasetError, load_dataset
 from dfarray.golden.integer import IntegerNetwork
+from dfarray.golden.presentation import sample_order
 from dfarray.golden.reference import FloatNetwork
-from dfarray.golden.training import sample_order
 from dfarray.initial_weights import initial_weights
 
 

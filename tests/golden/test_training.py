@@ -1,4 +1,4 @@
-"""Epochs: one order for every engine, and records that say what happened."""
+"""Epochs, and records that say what happened."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from dfarray.golden import training
 from dfarray.golden.arithmetic import quantize_inputs
 from dfarray.golden.datasets import Dataset, DatasetError
 from dfarray.golden.integer import IntegerNetwork
+from dfarray.golden.presentation import sample_order
 
 CONFIG = accelerator([6, 5, 3], 3, 2, error="softmax-cross-entropy")
 
@@ -19,15 +20,6 @@ def toy(features=6, classes=3, samples=90) -> Dataset:
     return Dataset("toy", x, y, x[:30], y[:30], classes)
 
 
-def test_every_epoch_has_an_order_of_its_own_drawn_from_the_seed():
-    first, again, second = (training.sample_order(CONFIG, epoch, 50) for epoch in (1, 1, 2))
-    assert sorted(first) == list(range(50))
-    assert (first == again).all()
-    assert (first != second).any()
-    other = CONFIG.model_copy(update={"training": CONFIG.training.model_copy(update={"seed": 2})})
-    assert (training.sample_order(other, 1, 50) != first).any()
-
-
 def test_epochs_are_what_their_records_say(monkeypatch):
     monkeypatch.setattr(training, "PORTION", 40)
     dataset, network, by_hand = toy(), IntegerNetwork(CONFIG), IntegerNetwork(CONFIG)
@@ -36,7 +28,7 @@ def test_epochs_are_what_their_records_say(monkeypatch):
     records = [item for item in items if isinstance(item, training.Epoch)]
     x, test_x = quantize_inputs(CONFIG, dataset.train_x), quantize_inputs(CONFIG, dataset.test_x)
     for epoch, record in enumerate(records, 1):
-        order = training.sample_order(CONFIG, epoch, 90)
+        order = sample_order(CONFIG, epoch, 90)
         logits = by_hand.train(x[order], dataset.train_y[order])
         assert (record.epoch, record.samples) == (epoch, 90)
         assert record.train_accuracy == (logits.argmax(axis=1) == dataset.train_y[order]).mean()
