@@ -41,10 +41,10 @@ def sparse_feedback(
     ----------
     draw : Draw
         ``paper``: every neuron picks its classes uniformly, values U(+-(C s)^(1/4) / sqrt(n)) times ``scale``, which
-        for the dense matrix (s = C) is U(+-sqrt(C) / sqrt(n)). ``balanced``: each class feeds equally many neurons, +-1, and
-        values are +-scale.
+        for the dense matrix (s = C) is U(+-sqrt(C) / sqrt(n)). ``balanced``: each class feeds equally many neurons, or
+        one more, and values are +-scale.
     nonzeros : int
-        S, 1 to ``rank``.
+        s, 1 to ``rank``.
     rank : int
         Classes, drawn at random, that feed any neuron of the layer at all: B has rank at most this.
 
