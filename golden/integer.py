@@ -1,6 +1,6 @@
 """The bit-exact integer model: what the RTL's weights and logits are after any number of samples."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -52,7 +52,7 @@ class IntegerNetwork:
             *activation_tables(config),
             exponential_codes(config),
             reciprocal_codes(config),
-            np.ascontiguousarray(bit_tables(config), dtype=self._work),
+            _noise_table(config),
         )
         self._feedback = _feedback_tables(config)
         self.weights = initial_weights(config) if weights is None else weights
@@ -60,12 +60,7 @@ class IntegerNetwork:
     @property
     def weights(self) -> list[np.ndarray]:
         """Weight codes: list of int32 arrays (n_l, 1 + n_{l-1}), copied; assign to replace them."""
-        found = []
-        for layer in self._layers:
-            fan_in, neurons, start = layer[kernels.FAN_IN], layer[kernels.NEURONS], layer[kernels.WEIGHTS]
-            block = self._flat[start : start + (fan_in + 1) * neurons]
-            found.append(block.reshape(fan_in + 1, neurons).T.copy())
-        return found
+        return [block[:, :neurons].T.copy() for block, neurons in self._blocks()]
 
     @weights.setter
     def weights(self, weights: list[np.ndarray]) -> None:
@@ -76,7 +71,17 @@ class IntegerNetwork:
         for layer, w in enumerate(weights, 1):
             if not fmt.lo <= w.min() <= w.max() <= fmt.hi:
                 raise ValueError(f"weights of layer {layer} must be {fmt.lo} to {fmt.hi} ({fmt})")
-        self._flat = np.concatenate([np.ascontiguousarray(w.T, dtype=np.int32).ravel() for w in weights])
+        self._flat = np.zeros(
+            int(((self._layers[:, kernels.FAN_IN] + 1) * self._layers[:, kernels.WIDTH]).sum()), np.int32
+        )
+        for (block, neurons), layer in zip(self._blocks(), weights, strict=True):
+            block[:, :neurons] = layer.T
+
+    def _blocks(self) -> Iterator[tuple[np.ndarray, int]]:
+        """Every layer's weights in the kernels' order, (1 + fan_in, columns), and how many columns are neurons."""
+        for layer in self._layers:
+            rows, width, start = layer[kernels.FAN_IN] + 1, layer[kernels.WIDTH], layer[kernels.WEIGHTS]
+            yield self._flat[start : start + rows * width].reshape(rows, width), layer[kernels.NEURONS]
 
     def train(
         self,
@@ -177,21 +182,35 @@ def _work_type(config: Configuration) -> tuple[type, int]:
     largest = (1 << 31) - 1
     # Sums of a few products only would spend their time on moving them to the wide totals.
     if step <= largest and update <= largest and 8 * product <= largest:
-        return np.int32, largest // product
-    return np.int64, (1 << 62) // product
+        return np.int32, largest // product // kernels.BLOCK * kernels.BLOCK
+    return np.int64, (1 << 62) // product // kernels.BLOCK * kernels.BLOCK
 
 
 def _layer_table(config: Configuration) -> np.ndarray:
     """One row a layer, the columns of :mod:`dfarray.golden.kernels`."""
     widths = config.network.layers
-    rows, weights, inputs, first = [], 0, 0, 0
+    rows, weights, inputs, first, deltas = [], 0, 0, 0, 0
     for layer, (fan_in, neurons) in enumerate(pairwise(widths), 1):
         opening = next(item for item in config.passes if item.layer == layer)
-        rows.append((fan_in, neurons, weights, inputs, first, opening.base, opening.neurons))
-        weights += (fan_in + 1) * neurons
-        inputs += fan_in + 1
+        width = _padded(neurons)
+        rows.append((fan_in, neurons, weights, inputs, first, opening.base, opening.neurons, width, deltas))
+        weights += (fan_in + 1) * width
+        inputs += fan_in + kernels.BLOCK
         first += neurons
+        deltas += width
     return np.array(rows, dtype=np.int64)
+
+
+def _padded(neurons: int) -> int:
+    return -(-neurons // kernels.VECTOR) * kernels.VECTOR
+
+
+def _noise_table(config: Configuration) -> np.ndarray:
+    """Tabulate the rounding bits in the smallest type that holds them, padded to whole vectors of neurons."""
+    table = bit_tables(config)
+    neurons = table.shape[2]
+    kind = np.uint16 if config.formats.update_shift <= 16 else np.uint32
+    return np.ascontiguousarray(np.pad(table, ((0, 0), (0, 0), (0, _padded(neurons) - neurons))), dtype=kind)
 
 
 def _feedback_tables(config: Configuration) -> kernels.FeedbackTables:

@@ -1,8 +1,9 @@
 """Compiled loops of the integer model. Integers only; every step is one line of docs/architecture.md section 2.
 
-All weights are one flat int32 array, layer after layer, each (1 + fan_in, neurons) with the bias first: the inner
-loops run over the neurons of one presynaptic row, in memory order, so the compiler vectorises them. ``work`` is the
-integer type of products and updates: np.int32 where the formats prove that nothing overflows, else np.int64.
+All weights are one flat int32 array, layer after layer, each (1 + fan_in, columns) with the bias first: the inner
+loops run over the neurons of one presynaptic row, in memory order, so the compiler vectorises them. Columns are the
+neurons, then padding up to whole vectors, whose weights and deltas are zero and stay so. ``work`` is the integer type
+of products and updates: np.int32 where the formats prove that nothing overflows, else np.int64.
 One file, because numba takes machine code from its cache until the file of the outermost function changes.
 """
 
@@ -12,9 +13,15 @@ import numpy as np
 
 from dfarray.golden.compilation import compiled
 
-# Columns of the layer table. INPUTS and FIRST are where the layer's inputs and neurons start among those of all
-# layers; BASE is the first pass's first bank row, PASS the neurons of a full pass.
-FAN_IN, NEURONS, WEIGHTS, INPUTS, FIRST, BASE, PASS = range(7)
+# Columns of the layer table. INPUTS, FIRST and DELTAS are where the layer's inputs, neurons and deltas start among
+# those of all layers; BASE is the first pass's first bank row, PASS the neurons of a full pass, WIDTH the columns.
+FAN_IN, NEURONS, WEIGHTS, INPUTS, FIRST, BASE, PASS, WIDTH, DELTAS = range(9)
+
+VECTOR = 16
+"""Neurons that the padding rounds up to."""
+
+BLOCK = 4
+"""Rows summed at once, so that partial sums are read and written a quarter as often."""
 
 
 class Parameters(NamedTuple):
@@ -70,7 +77,7 @@ class Workspace(NamedTuple):
     """What one sample leaves behind for its update, and room to compute in.
 
     Of every layer, from INPUTS on, the weight rows that matter and their inputs, and how many; of hidden neurons f and
-    f'; of all neurons deltas; of one layer's neurons sums, in ``work`` and in 64 bits, and rounding bits.
+    f'; of all columns deltas; of one layer's columns sums, in ``work`` and in 64 bits, and rounding bits.
     """
 
     rows: np.ndarray
@@ -85,19 +92,20 @@ class Workspace(NamedTuple):
 
 
 @compiled
-def _workspace(work, layers):
-    inputs = layers[-1, INPUTS] + layers[-1, FAN_IN] + 1
-    hidden, widest = layers[-1, FIRST], layers[:, NEURONS].max()
+def _workspace(work, layers, tables):
+    inputs = layers[-1, INPUTS] + layers[-1, FAN_IN] + BLOCK
+    hidden, widest = layers[-1, FIRST], layers[:, WIDTH].max()
     return Workspace(
         np.zeros(inputs, dtype=np.int64),
         np.zeros(inputs, dtype=work),
         np.zeros(len(layers), dtype=np.int64),
         np.zeros(hidden, dtype=np.int16),
         np.zeros(hidden, dtype=np.int64),
-        np.zeros(hidden + layers[-1, NEURONS], dtype=work),
+        np.zeros(layers[-1, DELTAS] + layers[-1, WIDTH], dtype=work),
         np.zeros(widest, dtype=work),
         np.zeros(widest, dtype=np.int64),
-        np.zeros(widest, dtype=work),
+        # A pass's rounding bits are filled in by whole vectors: the last pass may run over.
+        np.zeros(widest + tables.noise.shape[2], dtype=tables.noise.dtype),
     )
 
 
@@ -113,26 +121,35 @@ def _round(v, bits):
 
 @compiled
 def _list_active(x, one, rows, values):
-    """List the weight rows that matter: the bias, and one for every nonzero x. Returns their number."""
+    """List the weight rows that matter: the bias, and one for every nonzero x. Returns their number.
+
+    Behind them, inputs of zero fill up the last block of rows.
+    """
     rows[0], values[0], count = 0, one, 1
     for i in range(len(x)):
         rows[count], values[count] = i + 1, x[i]
         count += x[i] != 0
+    end = (count + BLOCK - 1) // BLOCK * BLOCK
+    rows[count:end] = 0
+    values[count:end] = 0
     return count
 
 
 @compiled
 def _sum_exact(work, rows, values, weights, terms, partial, totals):
     """Sum weights[i, j] x[i] over i; ``partial`` moves to ``totals`` after ``terms`` rows, before it could overflow."""
-    neurons = len(totals)
     totals[:] = 0
     for start in range(0, len(rows), terms):
         partial[:] = 0
-        for k in range(start, min(start + terms, len(rows))):
-            row, x = weights[rows[k]], values[k]
-            for j in range(neurons):
-                partial[j] = work(partial[j] + work(row[j] * x))
-        for j in range(neurons):
+        for k in range(start, min(start + terms, len(rows)), BLOCK):
+            first, second = weights[rows[k]], weights[rows[k + 1]]
+            third, fourth = weights[rows[k + 2]], weights[rows[k + 3]]
+            a, b, c, d = values[k], values[k + 1], values[k + 2], values[k + 3]
+            for j in range(len(partial)):
+                one_two = work(work(first[j] * a) + work(second[j] * b))
+                three_four = work(work(third[j] * c) + work(fourth[j] * d))
+                partial[j] = work(partial[j] + work(one_two + three_four))
+        for j in range(len(partial)):
             totals[j] += partial[j]
 
 
@@ -147,21 +164,28 @@ def _sum_saturating(rows, values, weights, lo, hi, totals):
 
 
 @compiled
+def _matrix(weights, layers, index):
+    """View a layer's weights as (1 + fan_in, columns)."""
+    begin, rows, width = layers[index, WEIGHTS], layers[index, FAN_IN] + 1, layers[index, WIDTH]
+    return weights[begin : begin + rows * width].reshape(rows, width)
+
+
+@compiled
 def _forward(work, x, weights, layers, p, tables, space, logits):
     """One sample through the network: fills the logits, and the workspace up to f'."""
     source = x
     for index in range(len(layers)):
-        fan_in, neurons = layers[index, FAN_IN], layers[index, NEURONS]
-        begin, inputs, first = layers[index, WEIGHTS], layers[index, INPUTS], layers[index, FIRST]
+        neurons, width = layers[index, NEURONS], layers[index, WIDTH]
+        inputs, first = layers[index, INPUTS], layers[index, FIRST]
         count = _list_active(source, p.one, space.rows[inputs:], space.values[inputs:])
         space.counts[index] = count
-        rows, values = space.rows[inputs : inputs + count], space.values[inputs : inputs + count]
-        layer = weights[begin : begin + (fan_in + 1) * neurons].reshape(fan_in + 1, neurons)
-        sums = space.totals[:neurons]
+        whole = inputs + (count + BLOCK - 1) // BLOCK * BLOCK
+        rows, values = space.rows[inputs:whole], space.values[inputs:whole]
+        layer, sums = _matrix(weights, layers, index), space.totals[:width]
         if p.saturates:
             _sum_saturating(rows, values, layer, p.accumulator_lo, p.accumulator_hi, sums)
         else:
-            _sum_exact(work, rows, values, layer, p.exact_terms, space.partial[:neurons], sums)
+            _sum_exact(work, rows, values, layer, p.exact_terms, space.partial[:width], sums)
         if index == len(layers) - 1:
             for j in range(neurons):
                 logits[j] = _clip(_round(sums[j], p.logit_shift), p.logit_lo, p.logit_hi)
@@ -209,63 +233,103 @@ def _scale(errors, mantissa, exponent, p):
 
 
 @compiled
-def _deltas(g, p, feedback, slopes, scalars, deltas):
-    """Fill the delta of every neuron, hidden layers first: b f' h, and g_c for the output layer."""
-    hidden = len(feedback.route)
+def _deltas(g, p, layers, feedback, slopes, scalars, deltas):
+    """Fill the delta of every neuron: b f' h of hidden ones, g_c of the output layer."""
     k = p.log2_scale
     for route in range(len(scalars)):
         total = np.int64(0)
         for n in range(feedback.classes.shape[1]):
             total += g[feedback.classes[route, n]] * feedback.class_signs[route, n]
         scalars[route] = _clip(total << k if k >= 0 else _round(total, -k), p.delta_lo, p.delta_hi)
-    for j in range(hidden):
-        rounded = _round(scalars[feedback.route[j]] * slopes[j], p.activation_fraction)
-        deltas[j] = _clip(feedback.sign[j] * rounded, p.delta_lo, p.delta_hi)
+    for index in range(len(layers) - 1):
+        first, start = layers[index, FIRST], layers[index, DELTAS]
+        for j in range(layers[index, NEURONS]):
+            rounded = _round(scalars[feedback.route[first + j]] * slopes[first + j], p.activation_fraction)
+            deltas[start + j] = _clip(feedback.sign[first + j] * rounded, p.delta_lo, p.delta_hi)
     for c in range(len(g)):
-        deltas[hidden + c] = g[c]
+        deltas[layers[-1, DELTAS] + c] = g[c]
 
 
 @compiled
-def _fill_noise(state, row, table, noise):
-    """Fill in the rounding bits of one bank row, in neuron order; see :func:`dfarray.golden.noise.bit_tables`."""
+def _row_word(state, row):
+    """Tile 0's noise word of a bank row; see :func:`dfarray.golden.noise.row_words`."""
     word = np.uint32(state ^ np.uint32(row))
     word = np.uint32(word + np.uint32(word << np.uint32(10)))
     word = np.uint32(word ^ np.uint32(word >> np.uint32(6)))
     word = np.uint32(word + np.uint32(word << np.uint32(3)))
     word = np.uint32(word ^ np.uint32(word >> np.uint32(11)))
-    word = np.int64(np.uint32(word + np.uint32(word << np.uint32(15))))
-    a, b, c, d = table[0, word & 255], table[1, word >> 8 & 255], table[2, word >> 16 & 255], table[3, word >> 24]
-    for j in range(len(noise)):
-        noise[j] = a[j] ^ b[j] ^ c[j] ^ d[j]
+    return np.int64(np.uint32(word + np.uint32(word << np.uint32(15))))
 
 
 @compiled
-def _update_row(work, row, deltas, noise, x, shift, lo, hi):
-    for j in range(len(row)):
-        step = work(work(work(deltas[j] * x) + noise[j]) >> shift)
-        row[j] = min(max(work(row[j] - step), lo), hi)
+def _update_nearest(work, layer, rows, values, deltas, shift, lo, hi):
+    """Subtract delta x, rounded half up, from the rows' weights."""
+    # The mask tells the compiler that a shift of ``work`` will do; numba shifts in 64 bits.
+    half, shift = work((np.int64(1) << shift) >> 1), shift & (np.iinfo(work).bits - 1)
+    for k in range(len(rows)):
+        row, x = layer[rows[k]], values[k]
+        for j in range(len(row)):
+            step = work(work(work(deltas[j] * x) + half) >> shift)
+            row[j] = min(max(work(row[j] - step), lo), hi)
+
+
+@compiled
+def _update_stochastic(work, layer, rows, values, deltas, shift, lo, hi, state, base, passes, per_pass, table, noise):
+    """Subtract delta x, rounded by the noise, from the rows' weights.
+
+    ``base`` is the bank row of the layer's first row; passes follow each other in the bank. ``noise`` is filled in
+    neuron order; see :func:`dfarray.golden.noise.bit_tables`.
+    """
+    shift = shift & (np.iinfo(work).bits - 1)
+    for k in range(len(rows)):
+        for index in range(passes):
+            word = _row_word(state, base + rows[k] + index * len(layer))
+            a, b, c, d = (
+                table[0, word & 255],
+                table[1, word >> 8 & 255],
+                table[2, word >> 16 & 255],
+                table[3, word >> 24],
+            )
+            bits = noise[index * per_pass : index * per_pass + len(a)]
+            for j in range(len(bits)):
+                bits[j] = a[j] ^ b[j] ^ c[j] ^ d[j]
+        row, x = layer[rows[k]], values[k]
+        for j in range(len(row)):
+            step = work(work(work(deltas[j] * x) + work(noise[j])) >> shift)
+            row[j] = min(max(work(row[j] - step), lo), hi)
 
 
 @compiled
 def _update(work, weights, layers, p, tables, space, frozen, state):
     """Change every layer's weights by what the sample left in the workspace."""
-    shift, lo, hi = work(p.update_shift), work(p.weight_lo), work(p.weight_hi)
-    space.noise[:] = (np.int64(1) << p.update_shift) >> 1
+    lo, hi = work(p.weight_lo), work(p.weight_hi)
     for index in range(len(layers)):
         if frozen >> index & 1:
             continue
-        fan_in, neurons, per_pass = layers[index, FAN_IN], layers[index, NEURONS], layers[index, PASS]
-        begin, inputs, first = layers[index, WEIGHTS], layers[index, INPUTS], layers[index, FIRST]
-        layer = weights[begin : begin + (fan_in + 1) * neurons].reshape(fan_in + 1, neurons)
-        deltas, noise = space.deltas[first : first + neurons], space.noise[:neurons]
-        for k in range(inputs, inputs + space.counts[index]):
-            row = space.rows[k]
-            if p.stochastic:
-                bank_row = layers[index, BASE] + row
-                for start in range(0, neurons, per_pass):
-                    _fill_noise(state, bank_row, tables.noise, noise[start : min(start + per_pass, neurons)])
-                    bank_row += fan_in + 1
-            _update_row(work, layer[row], deltas, noise, space.values[k], shift, lo, hi)
+        inputs, begin, per_pass = layers[index, INPUTS], layers[index, DELTAS], layers[index, PASS]
+        layer, deltas = _matrix(weights, layers, index), space.deltas[begin : begin + layers[index, WIDTH]]
+        end = inputs + space.counts[index]
+        rows, values = space.rows[inputs:end], space.values[inputs:end]
+        if p.stochastic:
+            base, passes = layers[index, BASE], (layers[index, NEURONS] + per_pass - 1) // per_pass
+            _update_stochastic(
+                work,
+                layer,
+                rows,
+                values,
+                deltas,
+                p.update_shift,
+                lo,
+                hi,
+                state,
+                base,
+                passes,
+                per_pass,
+                tables.noise,
+                space.noise,
+            )
+        else:
+            _update_nearest(work, layer, rows, values, deltas, p.update_shift, lo, hi)
 
 
 @compiled
@@ -278,7 +342,7 @@ def _next_state(state):
 @compiled
 def train(work, x, labels, mantissa, exponent, frozen, state, weights, layers, p, tables, feedback, logits):
     """Online training over samples in order; changes ``weights``, fills ``logits``, returns the noise state."""
-    space = _workspace(work, layers)
+    space = _workspace(work, layers, tables)
     errors = np.zeros(logits.shape[1], dtype=np.int64)
     scalars = np.zeros(len(feedback.classes), dtype=np.int64)
     state = np.uint32(state)
@@ -286,7 +350,7 @@ def train(work, x, labels, mantissa, exponent, frozen, state, weights, layers, p
         _forward(work, x[t], weights, layers, p, tables, space, logits[t])
         _errors(logits[t], labels[t], p, tables, errors)
         _scale(errors, mantissa, exponent, p)
-        _deltas(errors, p, feedback, space.slopes, scalars, space.deltas)
+        _deltas(errors, p, layers, feedback, space.slopes, scalars, space.deltas)
         _update(work, weights, layers, p, tables, space, frozen, state)
         state = _next_state(state)
     return state
@@ -295,6 +359,6 @@ def train(work, x, labels, mantissa, exponent, frozen, state, weights, layers, p
 @compiled
 def infer(work, x, weights, layers, p, tables, logits):
     """Fill the logits of every sample."""
-    space = _workspace(work, layers)
+    space = _workspace(work, layers, tables)
     for t in range(len(x)):
         _forward(work, x[t], weights, layers, p, tables, space, logits[t])
