@@ -61,7 +61,7 @@ def generate(
     directory: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where to write.")],
     json_file: JsonFile = None,
 ) -> None:
-    """Write the Verilog and its manifest (ports, registers, cycles a sample, MACs, words moved)."""
+    """Write the Verilog and its manifest (ports, registers, MACs, words moved)."""
     with refusing_bad_input():
         from dfarray.golden.steady import steady_cycles
         from dfarray.hw.generate import generate as generate_verilog
@@ -81,8 +81,7 @@ def generate(
             "bank_rows_used": config.bank_rows_used,
             "cycles_per_sample": cycles,
             "utilisation": config.utilisation(cycles),
-            "macs": manifest["macs"],
-            "words_moved": manifest["words_moved"],
+            "costs": manifest["costs"],
         }
         report(f"generated {config_file.name}", figures, json_file)
 

@@ -1,4 +1,4 @@
-"""Clock cycles a training sample takes when the host never waits, counted in the golden cycle model."""
+"""A steady stream of training samples through the golden cycle model: the host never waits, updates are fused."""
 
 import numpy as np
 
@@ -10,9 +10,17 @@ SAMPLES = 4
 
 
 def steady_cycles(config: Configuration) -> int:
-    """Cycles from the start of one training sample to the next, the pending update being fused.
+    """Cycles from the start of one training sample to the next.
 
     The count does not depend on the data.
+    """
+    return len(steady_trace(config))
+
+
+def steady_trace(config: Configuration) -> np.ndarray:
+    """Trace one period of the stream: int64 array (cycles a sample, output signals).
+
+    It starts with a sweep, and holds as many events of every kind as any other period.
     """
     signals = [signal.name for signal in input_signals(config)]
     ready = [signal.name for signal in output_signals(config)].index("samples.ready")
@@ -20,9 +28,10 @@ def steady_cycles(config: Configuration) -> int:
     for name in ("samples.valid", "results.ready", "settings.train", "settings.rate_mantissa"):
         record[0, signals.index(name)] = 1
     last, position = signals.index("samples.last"), 0
-    model = CycleModel(config)
+    model, trace = CycleModel(config), []
     while len(model.sweep_starts) < SAMPLES:
         record[0, last] = position == config.network.inputs - 1
-        if model.advance(record)[0, ready]:
+        trace.append(model.advance(record)[0])
+        if trace[-1][ready]:
             position = (position + 1) % config.network.inputs
-    return model.sweep_starts[-1] - model.sweep_starts[-2]
+    return np.array(trace[model.sweep_starts[-2] : model.sweep_starts[-1]])

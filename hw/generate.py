@@ -10,9 +10,9 @@ from amaranth.hdl import Fragment, Value
 from amaranth.lib.wiring import In
 
 from dfarray.configuration import Configuration
+from dfarray.costs import array_costs, training_costs
 from dfarray.hw.accelerator import Accelerator
 from dfarray.hw.probes import Probe, input_probes, output_probes, verilog_expression
-from dfarray.movement import multiply_accumulates, words_moved
 from dfarray.register_map import register_map
 from dfarray.trace import input_signals, output_signals
 
@@ -111,8 +111,15 @@ def _manifest(config, weights, ports, accelerator, names):
             }
             for register in register_map(config)
         ],
-        "macs": multiply_accumulates(config),
-        "words_moved": words_moved(config),
+        "costs": {
+            "array": vars(array_costs(config)),
+            **{
+                rule: costs.as_dict()
+                for rule, costs in training_costs(
+                    config.network.layers, config.feedback.nonzeros, config.formats
+                ).items()
+            },
+        },
         "trace": {
             "inputs": [entry(signal, inputs[signal.name]) for signal in input_signals(config)],
             "outputs": [

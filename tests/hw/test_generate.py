@@ -59,9 +59,9 @@ def test_manifest_describes_the_verilog(generated):
     for signals, key in ((input_signals(config), "inputs"), (output_signals(config), "outputs")):
         found = [(s["name"], s["tile"], s["lane"], s["width"]) for s in manifest["trace"][key]]
         assert found == [(s.name, s.tile, s.lane, s.width) for s in signals]
-    assert manifest["macs"]["forward"] == 5 * 6 + 6 * 3
-    assert manifest["macs"]["projection_sparse_dfa"] == 6
-    assert manifest["words_moved"]["array"]["scalars"] == 3 + 3
+    assert manifest["costs"]["sparse_dfa"]["forward_macs"] == 5 * 6 + 6 * 3
+    assert manifest["costs"]["sparse_dfa"]["projection_macs"] == 6
+    assert manifest["costs"]["array"]["scalars"] == 3 + 3
 
 
 @pytest.mark.parametrize(("layers", "tiles", "lanes"), [([1, 2], 1, 1), ([1, 1, 2], 1, 1), ([3, 4, 2], 2, 1)])
