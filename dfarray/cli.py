@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dfarray import research
 from dfarray.configuration import Configuration, load_configuration
 from dfarray.console import CHECK_FAILED, out, plot_accuracy, progress_bar, refusing_bad_input, report
 
@@ -15,6 +16,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.command()(research.paper)
+app.command()(research.costs)
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file, see configs/.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")]

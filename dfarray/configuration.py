@@ -2,6 +2,7 @@
 
 import math
 import tomllib
+from collections.abc import Mapping
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -347,6 +348,23 @@ def parse_configuration(table: dict) -> Configuration:
         return Configuration.model_validate(table)
     except ValidationError as error:
         raise ConfigurationError("\n".join(_describe(item) for item in error.errors())) from None
+
+
+def with_values(config: Configuration, values: Mapping[str, object]) -> Configuration:
+    """Change keys such as ``"training.learning_rate"``; values as in TOML.
+
+    Raises
+    ------
+    ConfigurationError
+        If a key is not ``section.key`` or unknown, or the result cannot be built.
+    """
+    table = config.model_dump(mode="json")
+    for key, value in values.items():
+        section, dot, name = key.partition(".")
+        if not dot or section not in table:
+            raise ConfigurationError(f"{key}: keys are section.key, the section one of {', '.join(table)}")
+        table[section][name] = value
+    return parse_configuration(table)
 
 
 def load_configuration(path: str | Path) -> Configuration:

@@ -10,7 +10,7 @@ from dfarray.costs import array_costs, training_costs
 
 def enumerated(layers, nonzeros):
     """Walk over every synapse and every feedback connection, one word or product at a time."""
-    counts = dict.fromkeys(("forward", "backward", "bp_errors", "bp_weights", "dense", "sparse"), 0)
+    counts: dict[str, int] = dict.fromkeys(("forward", "backward", "bp_errors", "bp_weights", "dense", "sparse"), 0)
     for layer in range(1, len(layers)):
         for _ in product(range(layers[layer]), range(layers[layer - 1])):
             counts["forward"] += 1

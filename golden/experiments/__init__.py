@@ -1,0 +1,1 @@
+"""Experiments: many trainings, compared. The commands ``paper`` and ``sweep`` run them."""
