@@ -45,9 +45,14 @@ def report(title: str, figures: dict, json_file: Path | None) -> None:
         if not isinstance(value, (dict, list)):
             table.add_row(name.replace("_", " "), _shown(value))
     out.print(table)
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_json(json_file, figures)
+
+
+def write_json(file: Path | None, figures: dict) -> None:
+    """Write figures for machines, if a file is named."""
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 def _shown(value) -> str:

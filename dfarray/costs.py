@@ -81,7 +81,7 @@ class Costs:
 
     def as_dict(self) -> dict:
         """Everything, for JSON."""
-        figures = {name: value for name, value in vars(self).items() if isinstance(value, int)}
+        figures: dict = {name: value for name, value in vars(self).items() if isinstance(value, int)}
         figures |= {"backward_macs": self.backward_macs, "training_macs": self.training_macs}
         for name in ("point_to_point", "broadcast"):
             traffic: Traffic = getattr(self, name)

@@ -1,6 +1,5 @@
 """The commands for researchers: comparisons, costs and benchmarks. Registered by the command line."""
 
-import json
 import os
 import platform
 import shlex
@@ -12,7 +11,7 @@ from typing import Annotated
 import typer
 
 from dfarray.configuration import Configuration, load_configuration
-from dfarray.console import out, progress_bar, refusing_bad_input, report
+from dfarray.console import out, progress_bar, refusing_bad_input, report, write_json
 
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")]
 
@@ -60,10 +59,8 @@ def paper(
         figures = {"comparison": str(comparison), "title": table.title, "quick": quick, "seeds": list(chosen)}
         figures |= {"command": command, "machine": _machine(), "rows": table.rows, "note": table.note}
         figures |= {"table": str(page), "plot": str(picture)}
-        for file in (directory / f"{stem}.json", json_file):
-            if file is not None:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        write_json(directory / f"{stem}.json", figures)
+        write_json(json_file, figures)
         out.print(page.read_text(encoding="utf-8"), markup=False, soft_wrap=True)
         out.print(f"{page}, {picture}")
 
@@ -141,9 +138,7 @@ def costs(
             table.add_row(name, *(f"{flat[rule][name]:,}" for rule in found))
         out.print(table)
         report(f"{network}: this array" if "array" in figures else network, figures.get("array", {}), None)
-        if json_file is not None:
-            json_file.parent.mkdir(parents=True, exist_ok=True)
-            json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        write_json(json_file, figures)
 
 
 def _widths(text: str) -> tuple[int, ...]:
