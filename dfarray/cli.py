@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dfarray import benchmarks, research
+from dfarray import benchmarks, research, sweeping
 from dfarray.configuration import Configuration, load_configuration
 from dfarray.console import CHECK_FAILED, out, plot_accuracy, progress_bar, refusing_bad_input, report
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 
 app.command()(research.paper)
 app.command()(research.costs)
+app.command()(sweeping.sweep)
 app.add_typer(benchmarks.app, name="bench")
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file, see configs/.")]

@@ -1,6 +1,7 @@
 """Runs many trainings on all cores, remembers each finished one, and so goes on where it was interrupted."""
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -56,7 +57,9 @@ def run_all(
     remembered = Memory(memory, verbose=0).cache(_execute)
     tasks = (delayed(_named)(remembered, name, by_name[name], sources_digest()) for name in distinct)
     found: dict[str, Measured] = {}
-    with parallel_config(backend="loky", inner_max_num_threads=1):
+    with warnings.catch_warnings(), parallel_config(backend="loky", inner_max_num_threads=1):
+        # Idle workers end, and new ones start when there is work again.
+        warnings.filterwarnings("ignore", message="A worker stopped", category=UserWarning)
         finished: Any = Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
         for name, measured in finished:
             found[name] = measured
