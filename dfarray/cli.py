@@ -25,7 +25,10 @@ app.add_typer(benchmarks.app, name="bench")
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file, see configs/.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.")]
 Data = Annotated[
-    str, typer.Option("--data", metavar="D", help="digits, mnist, fashion-mnist, or a .npz, .csv or IDX path.")
+    str,
+    typer.Option(
+        "--data", metavar="D", help="digits, mnist, fashion-mnist, … or a path; mnist:2500:1000: the first so many."
+    ),
 ]
 Download = Annotated[
     bool, typer.Option("--download", envvar="DFARRAY_DOWNLOAD", help="Fetch MNIST or Fashion-MNIST if it is not here.")
@@ -203,19 +206,23 @@ def demo(
 
 @app.command()
 def data(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="mnist, fashion-mnist, digits, or a path.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="mnist, fashion-mnist, digits, mnist-1d, … or a path.")],
+    export: Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Write it, as --data reads it.")] = None,
     json_file: JsonFile = None,
     download: Download = False,
 ) -> None:
     """Look a data set up, and fetch it into the cache if asked to."""
     with refusing_bad_input():
-        from dfarray.golden.datasets import load_dataset
+        from dfarray.golden.datasets import load_dataset, save_npz
 
         found = load_dataset(name, download=download, progress=out.print)
-        figures = {
+        figures: dict = {
             "training_samples": len(found.train_x),
             "test_samples": len(found.test_x),
             "features": found.features,
             "classes": found.classes,
         }
+        if export is not None:
+            save_npz(found, export)
+            figures["exported"] = str(export)
         report(found.name, figures, json_file)

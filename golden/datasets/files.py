@@ -70,6 +70,15 @@ def read_npz(path: Path) -> Dataset:
     )
 
 
+def save_npz(dataset: Dataset, path: Path) -> None:
+    """Write a data set as :func:`read_npz` reads it."""
+    if path.suffix != ".npz":
+        raise DatasetError(f"{path}: data sets are written as .npz, not {path.suffix or 'this'}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {name: getattr(dataset, name) for name in ("train_x", "train_y", "test_x", "test_y")}
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+
+
 def read_csv(path: Path) -> Dataset:
     """One sample a line, the label in the column headed ``label``, ``target`` or ``class``, else in the last one.
 

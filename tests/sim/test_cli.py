@@ -94,7 +94,10 @@ def test_counted_and_simulated_cycles_agree(project, fast_simulator):
     [
         (["train", "missing.toml", "--data", "digits"], "missing.toml: cannot be read"),
         (["train", "net.toml", "--data", "digits"], "digits has 64 features a sample, the network 6 inputs"),
-        (["train", "net.toml", "--data", "nothing.npz"], "'nothing.npz' is neither digits, mnist, fashion-mnist"),
+        (
+            ["train", "net.toml", "--data", "nothing.npz"],
+            "'nothing.npz' is neither digits, mnist-1d, mnist, fashion-mnist",
+        ),
         (["cosim", "net.toml", "--data", "blobs.npz", "--samples", "900"], "--samples 900"),
         (["cosim", "net.toml", "--data", "blobs.npz", "--verilog", "nowhere"], "nowhere"),
         (["cosim", "net.toml", "--data", "blobs.npz", "--mode", "guess"], "guess"),
