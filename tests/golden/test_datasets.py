@@ -161,7 +161,7 @@ def test_damaged_files(tmp_path):
     (tmp_path / "picture.png").write_bytes(b"")
     with pytest.raises(DatasetError, match=r"are understood, not '.png'"):
         load_dataset(str(tmp_path / "picture.png"))
-    with pytest.raises(DatasetError, match="neither digits, mnist-1d, mnist, .* nor an existing"):
+    with pytest.raises(DatasetError, match=r"neither digits, mnist-1d, mnist, .* nor an existing"):
         load_dataset("imagenet")
 
 
