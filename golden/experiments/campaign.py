@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,13 @@ def sources_digest() -> str:
 
 
 def run_all(
-    runs: list[Run], *, memory: Path, jobs: int, progress: Callable[[str, int], None] | None = None
+    runs: Sequence[Run], *, memory: Path, jobs: int, progress: Callable[[str, int], None] | None = None
 ) -> list[Measured]:
     """Execute runs, or recall them.
 
     Parameters
     ----------
-    runs : list of Run
+    runs : sequence of Run
         Equal ones are executed once.
     memory : Path
         Directory of remembered results.
