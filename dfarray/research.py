@@ -25,6 +25,7 @@ class ComparisonName(StrEnum):
     ANGLE = "angle"
     MOVEMENT = "movement"
     TRANSFER = "transfer"
+    CONVOLUTION = "convolution"
 
 
 def paper(

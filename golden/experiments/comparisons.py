@@ -7,7 +7,7 @@ from math import log2
 
 from dfarray.configuration import Activation, Configuration, load_configuration, with_values
 from dfarray.golden.draws import Draw, Start
-from dfarray.golden.experiments.runs import MachineRun, MinibatchRun, Run
+from dfarray.golden.experiments.runs import ConvolutionalRun, MachineRun, MinibatchRun, Run
 from dfarray.golden.rules import Rule
 from dfarray.schedule import Schedule
 
@@ -23,6 +23,8 @@ RULE_RATES = {
 
 PAPER_VALUES_RATE = 0.3
 """Of sparse DFA with the paper's smaller feedback values, chosen likewise."""
+
+CONVOLUTION_RATES = {Rule.BACKPROPAGATION: 0.3, Rule.DFA: 0.1, Rule.SPARSE_DFA: 0.3}
 
 
 @dataclass(frozen=True)
@@ -235,12 +237,29 @@ def transfer(scope: Scope) -> Comparison:
     return Comparison("Transfer: frozen features against raw pixels", tuple(cases), note=note)
 
 
+def convolution(scope: Scope) -> Comparison:
+    """DFA through convolutional layers, against fully connected ones, on the same few samples."""
+    cases, data = [], f"mnist:{TRANSFER_SAMPLES}"
+    epochs, samples = (1, 2000) if scope.quick else (5, None)
+    for rule, rate in CONVOLUTION_RATES.items():
+        runs = tuple(ConvolutionalRun(data, rule, seed, rate, epochs, samples=samples) for seed in scope.seeds)
+        cases.append(Case({"data": data, "layers": "3x3x32, 3x3x64, pool, 128, 10", "rule": rule}, runs))
+        runs = scope.minibatch(data, [128], rule, epochs)
+        cases.append(Case({"data": data, "layers": "784, 128, 10", "rule": rule}, runs))
+    note = (
+        "The first 10,000 training and 2,000 test samples of MNIST, 5 epochs, batch 32, rate falling linearly. The "
+        "convolutional network is the paper's (float32, the paper's feedback values); the fully connected one float64."
+    )
+    return Comparison("DFA through convolutional layers", tuple(cases), note=note)
+
+
 COMPARISONS: dict[str, Callable[[Scope], Comparison]] = {
     "accuracy": accuracy,
     "sparsity": sparsity,
     "precision": precision,
     "angle": angles,
     "transfer": transfer,
+    "convolution": convolution,
 }
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from dfarray.configuration import Activation, Configuration
+from dfarray.golden.convolution import ConvolutionalLearner, architecture_of
 from dfarray.golden.datasets import Dataset, load_dataset
 from dfarray.golden.draws import Draw, Start, feedback_of, first_weights
 from dfarray.golden.integer import IntegerNetwork
@@ -68,7 +69,23 @@ class MachineRun:
     samples: int | None = None
 
 
-Run = MinibatchRun | MachineRun
+@dataclass(frozen=True)
+class ConvolutionalRun:
+    """The paper's convolutional network for a data set, float32, plain SGD in minibatches; needs PyTorch."""
+
+    data: str
+    rule: Rule
+    seed: int
+    rate: float
+    epochs: int
+    schedule: Schedule = Schedule.LINEAR
+    batch: int = 32
+    samples: int | None = None
+    draw: Draw = Draw.PAPER
+    nonzeros: int = 1
+
+
+Run = MinibatchRun | MachineRun | ConvolutionalRun
 
 
 @dataclass(frozen=True)
@@ -95,9 +112,13 @@ def execute(run: Run) -> Measured:
     ------
     DatasetError
         If the data set is missing or does not fit the network.
+    RuntimeError
+        If PyTorch is needed and not installed.
     """
     if isinstance(run, MinibatchRun):
         return _minibatches(run)
+    if isinstance(run, ConvolutionalRun):
+        return _convolutional(run)
     return _integer(run) if run.integer else _float(run)
 
 
@@ -129,6 +150,19 @@ def _minibatches(run: MinibatchRun) -> Measured:
         measured.test_accuracy.append(learner.accuracy(test_x, dataset.test_y))
     if run.angles:
         measured.angles.append(_angles(learner, x, labels, run.epochs * len(x)))
+    return measured
+
+
+def _convolutional(run: ConvolutionalRun) -> Measured:
+    dataset, rng, measured = _loaded(run.data), np.random.default_rng(run.seed), Measured([])
+    x, labels = dataset.train_x[: run.samples], dataset.train_y[: run.samples]
+    architecture = architecture_of(run.data, dataset.classes)
+    learner = ConvolutionalLearner(architecture, run.rule, run.seed, nonzeros=run.nonzeros, draw=run.draw)
+    for epoch in range(1, run.epochs + 1):
+        order = rng.permutation(len(x))
+        rate = scheduled_rate(run.schedule, run.rate, epoch, run.epochs, 0)
+        learner.train(x[order], labels[order], rate=rate, batch=run.batch)
+        measured.test_accuracy.append(learner.accuracy(dataset.test_x, dataset.test_y))
     return measured
 
 
