@@ -145,12 +145,12 @@ def accuracy(scope: Scope) -> Comparison:
         Rule.SPARSE_DFA: {"start": Start.ZERO},
     }
     for rule, options in settings.items():
-        runs = scope.minibatch("mnist", [400], rule, 30, **adam, **options)
+        runs = scope.minibatch("mnist", [400], rule, 10, **adam, **options)
         cases.append(_case("mnist", f"{rule}, 784-400-10, the paper's Adam, float64, batch 32", runs))
     note = (
         "One hidden layer of 150 tanh neurons (60 for digits) unless a line says otherwise; 20 epochs (digits: 60), "
         "linearly falling rates, initial weights U(+-1/sqrt(fan-in)). The machine's lines are `configs/mnist.toml`, "
-        "`fashion-mnist.toml`, `digits.toml` and `icebreaker.toml`. The paper's Adam: rate 0.01, epsilon 1, 30 of its "
+        "`fashion-mnist.toml`, `digits.toml` and `icebreaker.toml`. The paper's Adam: rate 0.01, epsilon 1, 10 of its "
         "300 epochs; DFA from all-zero weights, backpropagation with ReLU."
     )
     return Comparison("Accuracy by learning rule", tuple(cases), note=note)
@@ -164,13 +164,13 @@ def sparsity(scope: Scope) -> Comparison:
         for draw in Draw:
             for nonzeros in (1, 2, 3, 5, 10):
                 scale = 1.0 if draw is Draw.PAPER else 2.0 ** round(-log2(nonzeros) / 2)
-                runs = scope.minibatch("mnist", hidden, Rule.SPARSE_DFA, 10, draw=draw, nonzeros=nonzeros, scale=scale)
+                runs = scope.minibatch("mnist", hidden, Rule.SPARSE_DFA, 5, draw=draw, nonzeros=nonzeros, scale=scale)
                 cases.append(Case({"network": network, "values": draw, "s": str(nonzeros), "rank": "10"}, runs))
         for rank in (1, 2, 5):
-            runs = scope.minibatch("mnist", hidden, Rule.SPARSE_DFA, 10, draw=Draw.BALANCED, rank=rank)
+            runs = scope.minibatch("mnist", hidden, Rule.SPARSE_DFA, 5, draw=Draw.BALANCED, rank=rank)
             cases.append(Case({"network": network, "values": Draw.BALANCED, "s": "1", "rank": str(rank)}, runs))
     note = (
-        "MNIST, float64, batch 32, 10 epochs, rate falling linearly from 0.1 (the paper's values: 0.3). Balanced "
+        "MNIST, float64, batch 32, 5 epochs, rate falling linearly from 0.1 (the paper's values: 0.3). Balanced "
         "values are +- the power of two next to 1/sqrt(s); the paper's are U(+-(10 s)^(1/4) / sqrt(n)). Rank: how "
         "many of the ten classes feed back at all."
     )
