@@ -83,7 +83,7 @@ class Comparison:
     title : str
     cases : tuple of Case
     plot : str
-        ``bars``; ``lines`` over ``axis``; ``angles`` over samples.
+        ``points``; ``lines`` over ``axis``; ``angles`` over samples.
     axis : str
         Column that is the horizontal axis of lines.
     note : str
@@ -92,7 +92,7 @@ class Comparison:
 
     title: str
     cases: tuple[Case, ...]
-    plot: str = "bars"
+    plot: str = "points"
     axis: str = ""
     note: str = ""
 

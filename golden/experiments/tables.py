@@ -92,20 +92,33 @@ def plot(comparison: Comparison, table: Table, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    kinds = {"bars": _bars, "lines": _lines, "angles": _courses}
-    names = list(dict.fromkeys(_panel(comparison, row) for row in table.rows))
-    height = max(3.2, 0.3 * len(table.rows)) if comparison.plot == "bars" else 4.2
-    figure, axes = pyplot.subplots(
-        1, len(names), figsize=(1 + 6.5 * len(names), height), layout="constrained", squeeze=False
-    )
-    for name, axis in zip(names, axes[0], strict=True):
-        kinds[comparison.plot](axis, comparison, [row for row in table.rows if _panel(comparison, row) == name])
+    kinds = {"points": _points, "lines": _lines, "angles": _courses}
+    panels = {
+        name: [row for row in table.rows if _panel(comparison, row) == name] for name in _panels(comparison, table)
+    }
+    if comparison.plot == "points":
+        heights = [1 + 0.28 * len(rows) for rows in panels.values()]
+        shape = {"nrows": len(panels), "figsize": (9, sum(heights)), "height_ratios": heights, "sharex": True}
+    else:
+        shape = {"ncols": len(panels), "figsize": (1 + 6 * len(panels), 4.2)}
+    figure, axes = pyplot.subplots(layout="constrained", squeeze=False, **shape)
+    for (name, rows), axis in zip(panels.items(), axes.ravel(), strict=True):
+        kinds[comparison.plot](axis, comparison, rows)
         axis.set_title(name)
         axis.grid(alpha=0.3)
     figure.suptitle(table.title)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def _panels(comparison: Comparison, table: Table) -> list[str]:
+    """Panels, without those in which nothing varies along the axis."""
+    names = list(dict.fromkeys(_panel(comparison, row) for row in table.rows))
+    if comparison.plot != "lines":
+        return names
+    values = {name: {row[comparison.axis] for row in table.rows if _panel(comparison, row) == name} for name in names}
+    return [name for name in names if len(values[name]) > 1]
 
 
 def _panel(comparison: Comparison, row: dict) -> str:
@@ -118,16 +131,14 @@ def _series(comparison: Comparison, row: dict, without: str = "") -> str:
     return ", ".join(row[name] for name in names if name != without)
 
 
-def _bars(axis, comparison: Comparison, rows: list[dict]) -> None:
+def _points(axis, comparison: Comparison, rows: list[dict]) -> None:
     labels = [_series(comparison, row) for row in rows]
-    axis.barh(
-        labels, [row["final %"] for row in rows], xerr=[row["spread"] or 0 for row in rows], color="#4c78a8", capsize=2
-    )
+    final, spread = [row["final %"] for row in rows], [row["spread"] or 0 for row in rows]
+    axis.errorbar(final, labels, xerr=spread, fmt="o", capsize=2, label="final epoch, mean and spread")
     axis.plot([row["best epoch %"] for row in rows], labels, "k|", label="best epoch")
-    lowest = min(row["final %"] for row in rows)
-    axis.set(xlim=(max(0, lowest - 2), 100), xlabel="test accuracy, final epoch (%)")
+    axis.set(xlabel="test accuracy (%)")
     axis.invert_yaxis()
-    _legend(axis)
+    axis.legend(fontsize="small")
 
 
 def _lines(axis, comparison: Comparison, rows: list[dict]) -> None:
