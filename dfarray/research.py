@@ -4,6 +4,7 @@ import os
 import platform
 import shlex
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -81,6 +82,9 @@ def _trained(comparison, seeds, quick, data, jobs, directory, picture, download)
     with progress_bar(str(comparison), len(dict.fromkeys(map(repr, runs)))) as show:
         measured = run_all(runs, memory=directory / "finished", jobs=jobs, progress=show)
     each = [measured[start : start + len(seeds)] for start in range(0, len(measured), len(seeds))]
+    if quick:
+        few = "A quick run: at most 2 epochs on a few thousand samples, whatever the text below says."
+        compared = replace(compared, note=f"{few}\n\n{compared.note}")
     table = accuracy_table(compared, each, seeds)
     plot(compared, table, picture)
     return table

@@ -63,7 +63,7 @@ class Scope:
 
 
 QUICK_EPOCHS, QUICK_SAMPLES = 2, 6000
-TRANSFER_SAMPLES = "10000:2000"
+TRANSFER_SAMPLES, QUICK_TRANSFER_SAMPLES = "10000:2000", "1000:500"
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def transfer(scope: Scope) -> Comparison:
     """Frozen convolutional features against raw pixels, on the same few samples."""
     cases = []
     for data in ("mnist", "fashion-mnist"):
-        some = f"{data}:{TRANSFER_SAMPLES}"
+        some = f"{data}:{QUICK_TRANSFER_SAMPLES if scope.quick else TRANSFER_SAMPLES}"
         for inputs, name in (("raw pixels", some), ("frozen features", f"{some}@efficientnet-lite0")):
             for rule in (Rule.BACKPROPAGATION, Rule.DFA, Rule.SPARSE_DFA):
                 runs = scope.minibatch(name, [128], rule, 30, rate=0.05)

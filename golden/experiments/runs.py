@@ -36,6 +36,8 @@ class MinibatchRun:
         Only the first training samples.
     adam_epsilon : float or None
         Adam with this epsilon; None for plain SGD.
+    halvings : int
+        Of the schedule ``power-of-two``.
     angles : int
         How often in each epoch the angle to backpropagation's update is taken; 0 for never.
     """
@@ -56,6 +58,7 @@ class MinibatchRun:
     rank: int | None = None
     scale: float = 1.0
     adam_epsilon: float | None = None
+    halvings: int = 3
     angles: int = 0
 
 
@@ -71,14 +74,13 @@ class MachineRun:
 
 @dataclass(frozen=True)
 class ConvolutionalRun:
-    """The paper's convolutional network for a data set, float32, plain SGD in minibatches; needs PyTorch."""
+    """The paper's convolutional network for a data set, float32, SGD with a linearly falling rate; needs PyTorch."""
 
     data: str
     rule: Rule
     seed: int
     rate: float
     epochs: int
-    schedule: Schedule = Schedule.LINEAR
     batch: int = 32
     samples: int | None = None
     draw: Draw = Draw.PAPER
@@ -141,7 +143,7 @@ def _minibatches(run: MinibatchRun) -> Measured:
     # Angles are taken between whole batches.
     stops = [len(x) * part // max(run.angles, 1) // run.batch * run.batch for part in range(max(run.angles, 1))]
     for epoch in range(1, run.epochs + 1):
-        rate = scheduled_rate(run.schedule, run.rate, epoch, run.epochs, 0)
+        rate = scheduled_rate(run.schedule, run.rate, epoch, run.epochs, run.halvings)
         order = rng.permutation(len(x))
         for start, end in zip(stops, [*stops[1:], len(x)], strict=True):
             if run.angles:
@@ -160,7 +162,7 @@ def _convolutional(run: ConvolutionalRun) -> Measured:
     learner = ConvolutionalLearner(architecture, run.rule, run.seed, nonzeros=run.nonzeros, draw=run.draw)
     for epoch in range(1, run.epochs + 1):
         order = rng.permutation(len(x))
-        rate = scheduled_rate(run.schedule, run.rate, epoch, run.epochs, 0)
+        rate = scheduled_rate(Schedule.LINEAR, run.rate, epoch, run.epochs, 0)
         learner.train(x[order], labels[order], rate=rate, batch=run.batch)
         measured.test_accuracy.append(learner.accuracy(dataset.test_x, dataset.test_y))
     return measured

@@ -21,6 +21,7 @@ from dfarray.golden.experiments.tables import accuracy_table, plot
 from dfarray.golden.integer import IntegerNetwork
 from dfarray.golden.rules import Rule
 from dfarray.golden.training import Epoch, train_epochs
+from dfarray.schedule import Schedule
 
 
 def small(seed, rule=Rule.SPARSE_DFA, **options):
@@ -33,6 +34,11 @@ def test_a_run_is_its_settings_and_nothing_else():
     assert first.test_accuracy != other.test_accuracy
     assert len(first.test_accuracy) == 3
     assert first.test_accuracy[-1] > 0.5
+
+
+def test_every_schedule_is_followed():
+    found = {schedule: execute(small(1, schedule=schedule)).test_accuracy for schedule in Schedule}
+    assert len({tuple(accuracies) for accuracies in found.values()}) == len(Schedule)
 
 
 def test_machine_runs_train_the_machine():

