@@ -49,6 +49,7 @@ class IntegerNetwork:
         self._work, exact_terms = _work_type(config)
         self._parameters = _parameters(config, exact_terms)
         self._tables = kernels.Tables(
+            np.concatenate([_columns(layer) for layer in self._layers]),
             *activation_tables(config),
             exponential_codes(config),
             reciprocal_codes(config),
@@ -60,7 +61,7 @@ class IntegerNetwork:
     @property
     def weights(self) -> list[np.ndarray]:
         """Weight codes: list of int32 arrays (n_l, 1 + n_{l-1}), copied; assign to replace them."""
-        return [block[:, :neurons].T.copy() for block, neurons in self._blocks()]
+        return [block[:, columns].T.copy() for block, columns in self._blocks()]
 
     @weights.setter
     def weights(self, weights: list[np.ndarray]) -> None:
@@ -74,14 +75,14 @@ class IntegerNetwork:
         self._flat = np.zeros(
             int(((self._layers[:, kernels.FAN_IN] + 1) * self._layers[:, kernels.WIDTH]).sum()), np.int32
         )
-        for (block, neurons), layer in zip(self._blocks(), weights, strict=True):
-            block[:, :neurons] = layer.T
+        for (block, columns), layer in zip(self._blocks(), weights, strict=True):
+            block[:, columns] = layer.T
 
-    def _blocks(self) -> Iterator[tuple[np.ndarray, int]]:
-        """Every layer's weights in the kernels' order, (1 + fan_in, columns), and how many columns are neurons."""
+    def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Every layer's weights in the kernels' order, (1 + fan_in, columns), and the neurons' columns."""
         for layer in self._layers:
             rows, width, start = layer[kernels.FAN_IN] + 1, layer[kernels.WIDTH], layer[kernels.WEIGHTS]
-            yield self._flat[start : start + rows * width].reshape(rows, width), layer[kernels.NEURONS]
+            yield self._flat[start : start + rows * width].reshape(rows, width), _columns(layer)
 
     def train(
         self,
@@ -192,13 +193,19 @@ def _layer_table(config: Configuration) -> np.ndarray:
     rows, weights, inputs, first, deltas = [], 0, 0, 0, 0
     for layer, (fan_in, neurons) in enumerate(pairwise(widths), 1):
         opening = next(item for item in config.passes if item.layer == layer)
-        width = _padded(neurons)
+        width = _padded(-(-neurons // opening.neurons) * (opening.neurons + opening.neurons % 2))
         rows.append((fan_in, neurons, weights, inputs, first, opening.base, opening.neurons, width, deltas))
         weights += (fan_in + 1) * width
         inputs += fan_in + kernels.BLOCK
         first += neurons
         deltas += width
     return np.array(rows, dtype=np.int64)
+
+
+def _columns(layer: np.ndarray) -> np.ndarray:
+    """Columns of a layer's neurons: every pass starts at an even one."""
+    neurons, per_pass = np.arange(layer[kernels.NEURONS]), layer[kernels.PASS]
+    return neurons + neurons // per_pass * (per_pass % 2)
 
 
 def _padded(neurons: int) -> int:

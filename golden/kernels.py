@@ -2,7 +2,8 @@
 
 All weights are one flat int32 array, layer after layer, each (1 + fan_in, columns) with the bias first: the inner
 loops run over the neurons of one presynaptic row, in memory order, so the compiler vectorises them. Columns are the
-neurons, then padding up to whole vectors, whose weights and deltas are zero and stay so. ``work`` is the integer type
+neurons, each pass padded to an even number of them and the last up to whole vectors; the padding's weights and deltas
+are zero and stay so. ``work`` is the integer type
 of products and updates: np.int32 where the formats prove that nothing overflows, else np.int64.
 One file, because numba takes machine code from its cache until the file of the outermost function changes.
 """
@@ -55,8 +56,12 @@ class Parameters(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """Look-up tables; see :mod:`dfarray.golden.tables` and :func:`dfarray.golden.noise.bit_tables`."""
+    """Look-up tables; see :mod:`dfarray.golden.tables` and :func:`dfarray.golden.noise.bit_tables`.
 
+    ``columns`` are those of all neurons, layer after layer, each counted from its layer's first.
+    """
+
+    columns: np.ndarray
     values: np.ndarray
     slopes: np.ndarray
     exponentials: np.ndarray
@@ -188,10 +193,10 @@ def _forward(work, x, weights, layers, p, tables, space, logits):
             _sum_exact(work, rows, values, layer, p.exact_terms, space.partial[:width], sums)
         if index == len(layers) - 1:
             for j in range(neurons):
-                logits[j] = _clip(_round(sums[j], p.logit_shift), p.logit_lo, p.logit_hi)
+                logits[j] = _clip(_round(sums[tables.columns[first + j]], p.logit_shift), p.logit_lo, p.logit_hi)
         else:
             for j in range(neurons):
-                z = _clip(_round(sums[j], p.z_shift), p.z_lo, p.z_hi) - p.z_lo
+                z = _clip(_round(sums[tables.columns[first + j]], p.z_shift), p.z_lo, p.z_hi) - p.z_lo
                 space.activations[first + j] = tables.values[z]
                 space.slopes[first + j] = tables.slopes[z]
             source = space.activations[first : first + neurons]
@@ -233,7 +238,7 @@ def _scale(errors, mantissa, exponent, p):
 
 
 @compiled
-def _deltas(g, p, layers, feedback, slopes, scalars, deltas):
+def _deltas(g, p, layers, columns, feedback, slopes, scalars, deltas):
     """Fill the delta of every neuron: b f' h of hidden ones, g_c of the output layer."""
     k = p.log2_scale
     for route in range(len(scalars)):
@@ -245,9 +250,9 @@ def _deltas(g, p, layers, feedback, slopes, scalars, deltas):
         first, start = layers[index, FIRST], layers[index, DELTAS]
         for j in range(layers[index, NEURONS]):
             rounded = _round(scalars[feedback.route[first + j]] * slopes[first + j], p.activation_fraction)
-            deltas[start + j] = _clip(feedback.sign[first + j] * rounded, p.delta_lo, p.delta_hi)
+            deltas[start + columns[first + j]] = _clip(feedback.sign[first + j] * rounded, p.delta_lo, p.delta_hi)
     for c in range(len(g)):
-        deltas[layers[-1, DELTAS] + c] = g[c]
+        deltas[layers[-1, DELTAS] + columns[layers[-1, FIRST] + c]] = g[c]
 
 
 @compiled
@@ -281,16 +286,15 @@ def _update_stochastic(work, layer, rows, values, deltas, shift, lo, hi, state, 
     neuron order; see :func:`dfarray.golden.noise.bit_tables`.
     """
     shift = shift & (np.iinfo(work).bits - 1)
+    # Two 16-bit entries at once; a pass starts at an even column.
+    entries, drawn = table.view(np.uint32), noise.view(np.uint32)
+    pass_words = (per_pass + (per_pass & 1)) * len(drawn) // len(noise)
     for k in range(len(rows)):
         for index in range(passes):
             word = _row_word(state, base + rows[k] + index * len(layer))
-            a, b, c, d = (
-                table[0, word & 255],
-                table[1, word >> 8 & 255],
-                table[2, word >> 16 & 255],
-                table[3, word >> 24],
-            )
-            bits = noise[index * per_pass : index * per_pass + len(a)]
+            a, b = entries[0, word & 255], entries[1, word >> 8 & 255]
+            c, d = entries[2, word >> 16 & 255], entries[3, word >> 24]
+            bits = drawn[index * pass_words : index * pass_words + len(a)]
             for j in range(len(bits)):
                 bits[j] = a[j] ^ b[j] ^ c[j] ^ d[j]
         row, x = layer[rows[k]], values[k]
@@ -350,7 +354,7 @@ def train(work, x, labels, mantissa, exponent, frozen, state, weights, layers, p
         _forward(work, x[t], weights, layers, p, tables, space, logits[t])
         _errors(logits[t], labels[t], p, tables, errors)
         _scale(errors, mantissa, exponent, p)
-        _deltas(errors, p, layers, feedback, space.slopes, scalars, space.deltas)
+        _deltas(errors, p, layers, tables.columns, feedback, space.slopes, scalars, space.deltas)
         _update(work, weights, layers, p, tables, space, frozen, state)
         state = _next_state(state)
     return state

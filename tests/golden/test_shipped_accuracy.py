@@ -9,7 +9,7 @@ from dfarray.golden.datasets import DatasetError, load_dataset
 from dfarray.golden.experiments.comparisons import shipped
 from dfarray.golden.experiments.runs import MachineRun, execute
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
 
 def final_accuracies(name: str, data: str, *, integer: bool = True) -> list[float]:
