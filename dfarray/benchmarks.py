@@ -1,11 +1,12 @@
 """The command group ``bench``."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dfarray.configuration import load_configuration
+from dfarray.configuration import load_configuration, shipped
 from dfarray.console import err, progress_bar, refusing_bad_input, report, write_json
 
 app = typer.Typer(help="Measure speed beside others, in one run.", no_args_is_help=True)
@@ -32,7 +33,6 @@ def golden(
     with refusing_bad_input():
         from dfarray.golden import peers
         from dfarray.golden.benchmark import contenders, measure
-        from dfarray.golden.experiments.comparisons import shipped
         from dfarray.training_run import load_checked
 
         config = load_configuration(config_file) if config_file else shipped("mnist")
@@ -62,6 +62,6 @@ def golden(
             {name: f"{r:.2f}" for name, r in figures["ratios"].items() if name != own},
             None,
         )
-        if not peers.installed(config, dataset.train_x[:1], dataset.train_y[:1]):
+        if find_spec("torch") is None:
             err.print(f"PyTorch and BioTorch are not installed; to compare with them: {peers.INSTALL}")
         write_json(json_file, figures)

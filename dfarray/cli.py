@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dfarray import benchmarks, research, sweeping
-from dfarray.configuration import Configuration, load_configuration
+from dfarray.configuration import load_configuration, shipped
 from dfarray.console import CHECK_FAILED, out, plot_accuracy, progress_bar, refusing_bad_input, report
 
 app = typer.Typer(
@@ -161,13 +161,13 @@ def cosim(
         dataset = training_run.load_checked(config, data, download)
         if samples > len(dataset.train_x):
             raise ValueError(f"--samples {samples}: {dataset.name} has {len(dataset.train_x)} training samples")
-        order, sent = epoch_samples(config, 1, quantize_inputs(config, dataset.train_x))
+        order, sent = epoch_samples(config, 1, dataset.train_x, samples)
         gaps: dict[str, int] = dict.fromkeys(("sample_gaps", "result_gaps", "weight_gaps"), stalls * 256 // 100)
         with progress_bar("cosim", samples) as show:
             outcome = cosimulate(
                 config,
-                sent[:samples],
-                dataset.train_y[order[:samples]],
+                quantize_inputs(config, sent),
+                dataset.train_y[order],
                 directory=_workspace(config_file, "cosim", directory),
                 simulator=simulator.value,
                 verilog=verilog,
@@ -191,13 +191,9 @@ def demo(
     """Train the 8x8 digits on the simulated RTL, checked against the golden model."""
     failed = False
     with refusing_bad_input():
-        from importlib.resources import as_file, files
-
         from dfarray import training_run
 
-        with as_file(files("dfarray") / "configs" / "digits.toml") as path:
-            config: Configuration = load_configuration(path)
-        figures = training_run.demonstrate(config, directory)
+        figures = training_run.demonstrate(shipped("digits"), directory)
         report("digits, trained by the RTL", figures, json_file)
         failed = not figures["passed"]
     if failed:

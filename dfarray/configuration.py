@@ -4,6 +4,7 @@ import math
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
+from importlib.resources import as_file, files
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -386,6 +387,12 @@ def load_configuration(path: str | Path) -> Configuration:
         return parse_configuration(table)
     except ConfigurationError as error:
         raise ConfigurationError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
+
+
+def shipped(name: str) -> Configuration:
+    """Load a configuration of configs/, by its stem."""
+    with as_file(files("dfarray") / "configs" / f"{name}.toml") as path:
+        return load_configuration(path)
 
 
 def _describe(item) -> str:

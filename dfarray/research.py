@@ -55,7 +55,7 @@ def paper(
             plot_movement(picture)
         else:
             table = _trained(comparison, chosen, quick, data, jobs, directory, picture, download)
-        command = shlex.join(["dfarray", *_given(directory, json_file)])
+        command = shlex.join(["dfarray", *_given()])
         page = directory / f"{stem}.md"
         page.write_text(table.markdown(command, _machine()), encoding="utf-8")
         figures = {"comparison": str(comparison), "title": table.title, "quick": quick, "seeds": list(chosen)}
@@ -90,7 +90,7 @@ def _trained(comparison, seeds, quick, data, jobs, directory, picture, download)
     return table
 
 
-def _given(directory: Path, json_file: Path | None) -> list[str]:
+def _given() -> list[str]:
     """Arguments as given, without where the output went."""
     kept, arguments = [], iter(sys.argv[1:])
     for argument in arguments:

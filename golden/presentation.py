@@ -12,7 +12,9 @@ def sample_order(config: Configuration, epoch: int, samples: int) -> np.ndarray:
     return np.random.default_rng([config.training.seed, epoch]).permutation(samples)
 
 
-def epoch_samples(config: Configuration, epoch: int, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def epoch_samples(
+    config: Configuration, epoch: int, x: np.ndarray, first: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """One epoch's samples in the order in which they are sent.
 
     Parameters
@@ -21,6 +23,8 @@ def epoch_samples(config: Configuration, epoch: int, x: np.ndarray) -> tuple[np.
         From 1.
     x : array (samples, n_0)
         The training set, of any type.
+    first : int or None
+        Only so many samples of the epoch.
 
     Returns
     -------
@@ -32,22 +36,23 @@ def epoch_samples(config: Configuration, epoch: int, x: np.ndarray) -> tuple[np.
     ValueError
         If samples are to be shifted and are not square images.
     """
-    order = sample_order(config, epoch, len(x))
+    order = sample_order(config, epoch, len(x))[:first]
     sent = np.ascontiguousarray(x[order])
     if config.training.shift:
         shifts = np.random.default_rng([config.training.seed, epoch, 1])
-        sent = _shifted(sent, config.training.shift, shifts)
+        most = config.training.shift
+        # Drawn for the whole epoch, so that its first samples are the same however many are wanted.
+        sent = _shifted(sent, most, *shifts.integers(-most, most + 1, (2, len(x)))[:, :first])
     return order, sent
 
 
-def _shifted(x: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+def _shifted(x: np.ndarray, most: int, down: np.ndarray, right: np.ndarray) -> np.ndarray:
     side = isqrt(x.shape[1])
     if side * side != x.shape[1] or side <= most:
         raise ValueError(
             f"training.shift = {most}: samples must be square images of more than {most} x {most} pixels, "
             f"not {x.shape[1]} values"
         )
-    down, right = rng.integers(-most, most + 1, (2, len(x)))
     images, moved = x.reshape(-1, side, side), np.zeros((len(x), side, side), dtype=x.dtype)
     for dy in range(-most, most + 1):
         for dx in range(-most, most + 1):

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from importlib.resources import as_file, files
 from math import log2
 
-from dfarray.configuration import Activation, Configuration, load_configuration, with_values
+from dfarray.configuration import Activation, Configuration, shipped, with_values
 from dfarray.golden.draws import Draw, Start
 from dfarray.golden.experiments.runs import ConvolutionalRun, MachineRun, MinibatchRun, Run
 from dfarray.golden.rules import Rule
@@ -108,12 +107,6 @@ class Comparison:
         if data not in names:
             raise ValueError(f"{self.title} uses the data sets {', '.join(names)}, not {data!r}")
         return replace(self, cases=tuple(case for case in self.cases if case.runs[0].data == data))
-
-
-def shipped(name: str) -> Configuration:
-    """A configuration of configs/, by its stem."""
-    with as_file(files("dfarray") / "configs" / f"{name}.toml") as path:
-        return load_configuration(path)
 
 
 def accuracy(scope: Scope) -> Comparison:

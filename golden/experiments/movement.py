@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dfarray.costs import BACKPROPAGATION, DENSE_DFA, SPARSE_DFA, Costs, training_costs
+from dfarray.costs import BACKPROPAGATION, DENSE_DFA, SPARSE_DFA, training_costs
 from dfarray.golden.experiments.tables import Table
 
 WIDTH, DEPTHS = 400, (1, 2, 3, 4, 6, 8, 12, 16)
@@ -68,10 +68,7 @@ def plot_movement(path: Path) -> None:
     def ratio(figure) -> list[float]:
         return [a / b for a, b in zip(of(BACKPROPAGATION, figure), of(SPARSE_DFA, figure), strict=True)]
 
-    def backward(costs: Costs) -> int:
-        return costs.backward_macs
-
-    ratios.plot(DEPTHS, ratio(backward), "o-", label="backward MACs")
+    ratios.plot(DEPTHS, ratio(lambda c: c.backward_macs), "o-", label="backward MACs")
     ratios.plot(DEPTHS, ratio(lambda c: c.training_macs), "o-", label="training MACs")
     ratios.plot(DEPTHS, ratio(lambda c: c.fused_weight_reads), "o-", label="weight reads, fused")
     ratios.plot(DEPTHS, ratio(lambda c: c.point_to_point.bits), "o-", label="all bits, point to point")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from command import dfarray
 
+from dfarray.configuration import shipped
 from dfarray.golden import benchmark, peers
 from dfarray.golden.datasets import Dataset
-from dfarray.golden.experiments.comparisons import shipped
 from dfarray.golden.learner import softmax
 
 

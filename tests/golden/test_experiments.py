@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from command import dfarray
 
-from dfarray.configuration import ConfigurationError, with_values
+from dfarray.configuration import ConfigurationError, shipped, with_values
 from dfarray.costs import training_costs
 from dfarray.golden.experiments import campaign, runs
-from dfarray.golden.experiments.comparisons import COMPARISONS, Case, Comparison, Scope, shipped
+from dfarray.golden.experiments.comparisons import COMPARISONS, Case, Comparison, Scope
 from dfarray.golden.experiments.movement import movement, plot_movement
 from dfarray.golden.experiments.runs import MachineRun, Measured, MinibatchRun, execute
 from dfarray.golden.experiments.tables import accuracy_table, plot

@@ -8,13 +8,14 @@ import pytest
 from accelerators import accelerator
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from real_data import real_dataset
 from specified_machine import SpecifiedMachine
 from strategies import configurations, stimulus
 
 from dfarray.configuration import Configuration, parse_configuration
 from dfarray.golden import compilation, integer
 from dfarray.golden.arithmetic import quantize_inputs
-from dfarray.golden.datasets import DatasetError, load_dataset
+from dfarray.golden.datasets import load_dataset
 from dfarray.golden.integer import IntegerNetwork
 from dfarray.golden.presentation import sample_order
 from dfarray.golden.reference import FloatNetwork
@@ -220,10 +221,7 @@ def test_digits_are_learnt_as_well_as_in_float():
 @pytest.mark.tools
 @pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
 def test_mnist_in_one_epoch(rounding):
-    try:
-        dataset = load_dataset("mnist")
-    except DatasetError as error:
-        pytest.skip(str(error))
+    dataset = real_dataset("mnist")
     config = shipped("mnist", rounding=rounding)
     network = IntegerNetwork(config)
     order = sample_order(config, 1, len(dataset.train_x))

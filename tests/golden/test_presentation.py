@@ -52,3 +52,13 @@ def test_shifts_differ_from_epoch_to_epoch_and_repeat_with_the_seed():
 def test_only_square_images_can_be_shifted():
     with pytest.raises(ValueError, match=r"training.shift = 1: samples must be square images .* not 15 values"):
         epoch_samples(configuration(15, shift=1), 1, np.zeros((2, 15)))
+
+
+@pytest.mark.parametrize("shift", [0, 2])
+def test_the_first_samples_are_the_same_however_many_are_wanted(shift):
+    config = configuration(seed=1, shift=shift)
+    x = np.random.default_rng(0).integers(1, 99, (50, 16))
+    order, sent = epoch_samples(config, 3, x)
+    few, shown = epoch_samples(config, 3, x, 7)
+    np.testing.assert_array_equal(few, order[:7])
+    np.testing.assert_array_equal(shown, sent[:7])

@@ -3,20 +3,16 @@
 from statistics import mean
 
 import pytest
+from real_data import real_dataset
 
-from dfarray.configuration import with_values
-from dfarray.golden.datasets import DatasetError, load_dataset
-from dfarray.golden.experiments.comparisons import shipped
+from dfarray.configuration import shipped, with_values
 from dfarray.golden.experiments.runs import MachineRun, execute
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
 
 def final_accuracies(name: str, data: str, *, integer: bool = True) -> list[float]:
-    try:
-        load_dataset(data)
-    except DatasetError as error:
-        pytest.skip(str(error))
+    real_dataset(data)
     seeds = ({"training.seed": seed, "feedback.seed": seed} for seed in (1, 2, 3))
     runs = [MachineRun(data, with_values(shipped(name), values), integer) for values in seeds]
     return [execute(run).test_accuracy[-1] for run in runs]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from command import dfarray
 
-from dfarray.golden.experiments.comparisons import shipped
+from dfarray.configuration import shipped
 from dfarray.golden.experiments.sweep.axes import parse_axis, points
 from dfarray.golden.experiments.sweep.cluster import train_point
 from dfarray.golden.experiments.sweep.journal import Journal

