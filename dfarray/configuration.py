@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 
 from dfarray.latency import FAMILIES, Latency
 from dfarray.learning_rate import LearningRate
-from dfarray.passes import Pass, bank_rows_needed, passes_of
+from dfarray.passes import Pass, bank_rows_needed, output_base, passes_of
 from dfarray.qformat import QFormat
 from dfarray.schedule import Schedule, scheduled_rate
 
@@ -61,12 +61,12 @@ class Network(_Section, frozen=True):
     Attributes
     ----------
     layers : tuple of int
-        Widths n_0 (inputs) .. n_L (classes). Two entries mean no hidden layer.
+        Widths n_0 (inputs) .. n_L (classes), at least one of them hidden.
     activation, error, initial_weights
         See the enumerations.
     """
 
-    layers: Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], Field(min_length=2, max_length=17)]
+    layers: Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], Field(min_length=3, max_length=17)]
     activation: Activation = Activation.TANH
     error: ErrorKind = ErrorKind.SOFTMAX_CROSS_ENTROPY
     initial_weights: InitialWeights = InitialWeights.UNIFORM
@@ -98,12 +98,15 @@ class Array(_Section, frozen=True):
         Words a lane's weight bank holds.
     family : str
         Hard-block family, which sets latencies and never the arithmetic.
+    zero_skipping : bool
+        Whether rows whose activations of both samples are zero are left out.
     """
 
     tiles: Annotated[int, Field(ge=1, le=1024)]
     lanes: Annotated[int, Field(ge=1, le=256)]
     bank_rows: Annotated[int, Field(ge=2, le=1 << 20)] = 2048
     family: str = "generic"
+    zero_skipping: bool = True
 
     @model_validator(mode="after")
     def _known_family(self) -> "Array":
@@ -126,6 +129,9 @@ class Formats(_Section, frozen=True):
     ----------
     weight, activation, preactivation, logit, error, delta : QFormat
         ``delta`` is the format of the error scalar a tile receives (learning rate included) and of a lane's delta.
+    gram : QFormat or "auto"
+        The scalar product of two samples' presynaptic activations, by which a pending update is corrected for.
+        "auto" is as fine as 18 bits allow without overflow for the widest fan-in.
     accumulator : QFormat or "auto"
         "auto" holds the longest fan-in exactly; a narrower one saturates at every addition. Its fraction bits
         are those of a product, weight + activation.
@@ -137,6 +143,7 @@ class Formats(_Section, frozen=True):
     logit: QFormat = QFormat(6, 6)
     error: QFormat = QFormat(0, 15)
     delta: QFormat = QFormat(0, 17)
+    gram: QFormat | Literal["auto"] = "auto"
     accumulator: QFormat | Literal["auto"] = "auto"
 
     @model_validator(mode="after")
@@ -162,6 +169,13 @@ class Formats(_Section, frozen=True):
             raise ValueError(f"logit = {self.logit}: at most 10 fraction bits, they index the exponential table")
         if self.error.integer_bits > 8 or not 4 <= self.error.fraction_bits <= 24:
             raise ValueError(f"error = {self.error}: 0 to 8 integer and 4 to 24 fraction bits are allowed")
+        if self.gram != "auto" and (
+            self.gram.width > 24 or self.gram.fraction_bits > 2 * self.activation.fraction_bits
+        ):
+            raise ValueError(
+                f"gram = {self.gram}: at most 24 bits and {2 * self.activation.fraction_bits} fraction bits, twice the "
+                f"activation's, are supported"
+            )
         if self.accumulator != "auto":
             if self.accumulator.fraction_bits != product:
                 raise ValueError(
@@ -275,6 +289,15 @@ class Configuration(_Section, frozen=True):
             raise ValueError(f"network.layers ends in {classes} classes; 2 to 4096 are allowed")
         if self.feedback.nonzeros > classes:
             raise ValueError(f"feedback.nonzeros = {self.feedback.nonzeros}: 1 to {classes}, the classes, are allowed")
+        products = max(self.network.layers[:-1]) + 1
+        if (products * self.formats.activation.lo**2).bit_length() > 40:
+            raise ValueError(f"formats.activation = {self.formats.activation}: too wide for a fan-in of {products - 1}")
+        correction = self.formats.delta.width + self.gram.width + max(0, -self.correction_shift)
+        if correction > 60:
+            raise ValueError(
+                f"formats.delta = {self.formats.delta}, formats.gram = {self.gram}: their product needs {correction} bits "
+                f"at the accumulator's binary point; at most 60 are supported"
+            )
         needed = bank_rows_needed(self.network.layers, self.array.tiles, self.array.lanes)
         if needed > self.array.bank_rows:
             raise ValueError(
@@ -294,8 +317,16 @@ class Configuration(_Section, frozen=True):
 
     @property
     def passes(self) -> tuple[Pass, ...]:
-        """Every pass of one sample, in the order in which they are swept."""
+        """Every hidden pass of one sample, in the order in which they are swept."""
         return tuple(passes_of(self.network.layers, self.array.tiles, self.array.lanes))
+
+    @property
+    def output_groups(self) -> tuple[tuple[Pass, int], ...]:
+        """The passes of the last hidden layer, each with the first bank row of its output weights."""
+        last = len(self.network.layers) - 2
+        base = output_base(self.network.layers, self.array.tiles, self.array.lanes)
+        hidden = [item for item in self.passes if item.layer == last]
+        return tuple((item, base + index * self.network.classes) for index, item in enumerate(hidden))
 
     @property
     def bank_rows_used(self) -> int:
@@ -314,6 +345,21 @@ class Configuration(_Section, frozen=True):
     def latency(self) -> Latency:
         """Pipeline latencies of the chosen family."""
         return FAMILIES[self.array.family]
+
+    @property
+    def gram(self) -> QFormat:
+        """The gram's format, with "auto" resolved."""
+        return (
+            automatic_gram(self.formats, max(self.network.layers[:-1]))
+            if self.formats.gram == "auto"
+            else self.formats.gram
+        )
+
+    @property
+    def correction_shift(self) -> int:
+        """Bits by which delta x gram is rounded to reach the accumulator's binary point; negative: shifted left."""
+        formats = self.formats
+        return formats.delta.fraction_bits + self.gram.fraction_bits - formats.product_fraction
 
     @property
     def accumulator(self) -> QFormat:
@@ -335,6 +381,14 @@ def accumulator_bits(formats: Formats, terms: int) -> int:
 def exact_accumulator(formats: Formats, terms: int) -> QFormat:
     """The format of :func:`accumulator_bits`."""
     return QFormat(accumulator_bits(formats, terms) - 1 - formats.product_fraction, formats.product_fraction)
+
+
+def automatic_gram(formats: Formats, fan_in: int) -> QFormat:
+    """As many fraction bits as fit into 18 bits beside the integer bits of the largest possible gram."""
+    fraction = 2 * formats.activation.fraction_bits
+    largest = fan_in * formats.activation.lo**2 + formats.activation.one**2
+    integer = max(0, largest.bit_length() - fraction)
+    return QFormat(integer, max(0, min(fraction, 17 - integer)))
 
 
 def parse_configuration(table: dict) -> Configuration:

@@ -1,6 +1,6 @@
 """Pipeline latencies in clock cycles, read by the RTL, the golden cycle model and the estimator.
 
-``docs/architecture.md`` draws the timing these numbers describe.
+``docs/architecture.md`` section 4 says what they mean.
 """
 
 from dataclasses import dataclass
@@ -13,17 +13,25 @@ class Latency:
     Attributes
     ----------
     weight_read : int
-        From the weight bank's read address to its data, 1 or more.
+        R, from the weight bank's read address to its data, 1 or more.
     multiply : int
-        From a lane multiplier's operands to its product, 1 or more.
+        M, from a lane multiplier's operands to its product, 1 or more.
+    interval : int
+        I, cycles from one packet to the next: 1, or 2 for a weight bank with one port. Then reads and writes must
+        meet it in different cycles: a weight is written an odd number of cycles after it is read.
     """
 
     weight_read: int
     multiply: int
+    interval: int = 1
 
     def __post_init__(self) -> None:
         if self.weight_read < 1 or self.multiply < 1:
             raise ValueError(f"latencies must be 1 or more cycles, not {self}")
+        if self.interval not in (1, 2):
+            raise ValueError(f"interval must be 1 or 2 cycles, not {self.interval}")
+        if self.interval == 2 and self.align % 2:
+            raise ValueError(f"with one port, align must be even: write {self.align + 1} cycles after the read; {self}")
 
     @property
     def align(self) -> int:
@@ -31,26 +39,46 @@ class Latency:
         return max(self.multiply + 1, self.weight_read)
 
     @property
-    def result(self) -> int:
-        """Q: from a ``last`` packet at the head (tile 0) to the lane's result register."""
+    def sum(self) -> int:
+        """E: one cycle less than from a ``last`` packet in a tile's hop register to the lane's result register."""
+        return self.align + self.multiply + 3
+
+    @property
+    def settle(self) -> int:
+        """Q: cycles without a packet after which every lane is at rest."""
         return self.align + self.multiply + 5
 
+    def output_wait(self, lanes: int) -> int:
+        """W: from an ACTIVATE to the first output row of its group."""
+        return self.sum + lanes + 2
 
-FETCH = 3
-"""From the sequencer's decision to the packet at the head of the broadcast chain."""
 
-COLLECT = 4
-"""From a collect token in a tile to the tile's word in its return register."""
+FETCH = 6
+"""F: from the sequencer's decision to the packet at the head of the broadcast chain."""
 
 FAMILIES = {"generic": Latency(weight_read=2, multiply=3)}
 """Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers."""
 
 
 def error_latency(classes: int, softmax: bool) -> int:
-    """From the last logit at the chain's exit to the error unit idle, results permitting."""
+    """From the last logit to the error unit idle, results permitting."""
     return 2 * classes + 10 if softmax else classes + 5
 
 
+READOUT = 8
+"""From the last GRAM row's partial at the exit to the first logit."""
+
+
 def feedback_latency(scalars: int, nonzeros: int, lanes: int) -> int:
-    """From a feedback request to its last word at the head of the feedback chain."""
+    """From the start of a feedback walk to its last word at the head of the feedback chain."""
     return 4 + scalars * nonzeros + lanes
+
+
+MERGE_START = 5
+"""From the cycle in which a sample is taken, or discarded, to the first merge step of the next one."""
+
+MERGE_END = 6
+"""From the end of a merge to the sample being complete."""
+
+COMPLETE = 8
+"""From the last activation of a layer at the exit to the layer being complete."""

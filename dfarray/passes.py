@@ -1,11 +1,9 @@
-"""Where every neuron and every weight lives.
+"""Where every neuron and every weight lives; docs/architecture.md section 1.
 
-Neuron j of a hidden layer sits in tile ``j mod T``, lane ``(j div T) mod L``, pass ``j div (T L)``. An output neuron
-needs an error scalar of its own class, and a tile receives one scalar a pass, so output neuron j sits in tile
-``j mod T``, lane 0, pass ``j div T``.
-
-A pass occupies consecutive rows of every lane's weight bank: its bias first, then one row a presynaptic neuron.
-Passes follow each other in the order of the layers.
+Neuron j of a hidden layer sits in tile ``j mod T``, lane ``(j div T) mod L``, pass ``j div (T L)``. A pass occupies
+consecutive rows of every lane's weight bank: its bias first, then one row a presynaptic neuron. Passes follow each
+other in the order of the layers. Output weights live with the hidden neuron they come from: behind all passes, each
+pass of the last hidden layer has one row a class. The output biases have a lane of their own, the bias tile.
 """
 
 from collections.abc import Iterator
@@ -14,20 +12,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pass:
-    """One sweep of the array over the fan-in of up to T x L neurons of one layer.
+    """One sweep of the array over the fan-in of up to T x L neurons of one hidden layer.
 
     Attributes
     ----------
     slot : int
         Index among all passes of a sample.
     layer : int
-        1..L, the layer whose neurons are computed.
-    output : bool
-        Whether ``layer`` is the output layer.
+        1..L-1, the layer whose neurons are computed.
     base : int
         First weight-bank row.
     fan_in : int
-        Presynaptic neurons; the pass has ``fan_in + 1`` rows.
+        Presynaptic neurons; the pass has up to ``fan_in + 1`` rows.
     first_neuron, neurons : int
         The neurons ``first_neuron .. first_neuron + neurons - 1`` of the layer.
     tiles : int
@@ -36,7 +32,6 @@ class Pass:
 
     slot: int
     layer: int
-    output: bool
     base: int
     fan_in: int
     first_neuron: int
@@ -69,18 +64,26 @@ class Pass:
 
 
 def passes_of(layers: tuple[int, ...], tiles: int, lanes: int) -> Iterator[Pass]:
-    """Every pass of one sample, in the order in which they are swept."""
+    """Every hidden pass of one sample, in the order in which they are swept."""
     slot = base = 0
-    for layer in range(1, len(layers)):
-        output = layer == len(layers) - 1
-        capacity = tiles if output else tiles * lanes
-        for first in range(0, layers[layer], capacity):
-            neurons = min(capacity, layers[layer] - first)
-            yield Pass(slot, layer, output, base, layers[layer - 1], first, neurons, tiles)
+    for layer in range(1, len(layers) - 1):
+        for first in range(0, layers[layer], tiles * lanes):
+            neurons = min(tiles * lanes, layers[layer] - first)
+            yield Pass(slot, layer, base, layers[layer - 1], first, neurons, tiles)
             slot += 1
             base += layers[layer - 1] + 1
 
 
+def output_base(layers: tuple[int, ...], tiles: int, lanes: int) -> int:
+    """First weight-bank row of the output weights."""
+    return sum(item.rows for item in passes_of(layers, tiles, lanes))
+
+
+def output_groups(layers: tuple[int, ...], tiles: int, lanes: int) -> int:
+    """Passes of the last hidden layer: each holds a row of output weights a class."""
+    return -(-layers[-2] // (tiles * lanes))
+
+
 def bank_rows_needed(layers: tuple[int, ...], tiles: int, lanes: int) -> int:
     """Rows of a lane's weight bank that the network occupies."""
-    return sum(item.rows for item in passes_of(layers, tiles, lanes))
+    return output_base(layers, tiles, lanes) + output_groups(layers, tiles, lanes) * layers[-1]

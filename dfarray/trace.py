@@ -36,13 +36,23 @@ class TraceSignal:
         return " ".join([*place, self.name])
 
 
-OPERATIONS = {"IDLE": 0, "FORWARD": 1, "FUSED": 2, "LOAD": 3, "READ": 4}
+OPERATIONS = {
+    "IDLE": 0,
+    "FORWARD": 1,
+    "FUSED": 2,
+    "LOAD": 3,
+    "READ": 4,
+    "ACTIVATE": 5,
+    "OUT": 6,
+    "OUT_FUSED": 7,
+    "GRAM": 8,
+}
 """Broadcast packet operations."""
 
-STATES = {"IDLE": 0, "SWEEP": 1, "DRAIN": 2, "LOAD": 3, "DUMP": 4}
+STATES = {"IDLE": 0, "SWEEP": 1, "LOAD": 2, "DUMP": 3}
 """Sequencer states."""
 
-KINDS = {"HIDDEN": 0, "OUTPUT": 1, "WEIGHT": 2}
+KINDS = {"HIDDEN": 0, "WEIGHT": 2}
 """What a collect token asks for and a return word carries."""
 
 FEEDBACK_OPERATIONS = {"IDLE": 0, "SCALAR": 1, "DELTA": 2}
@@ -55,9 +65,25 @@ def index_bits(count: int) -> int:
 
 
 def return_width(config: Configuration) -> int:
-    """Bits of a return word's value: the widest of activation, logit and weight."""
+    """Bits of a return word's value: the wider of activation and weight."""
+    return max(config.formats.activation.width, config.formats.weight.width)
+
+
+def packet_width(config: Configuration) -> int:
+    """Bits of a packet's ``value``: the widest of weight, gram and delta."""
+    return max(config.formats.weight.width, config.gram.width, config.formats.delta.width)
+
+
+def correction_width(config: Configuration) -> int:
+    """Bits of kappa, which is exact."""
+    return max(2, config.formats.delta.width + config.gram.width - config.correction_shift + 1)
+
+
+def partial_width(config: Configuration) -> int:
+    """Bits that hold any sum of a row of output products, or of gram products, over all lanes."""
     formats = config.formats
-    return max(formats.activation.width, formats.logit.width, formats.weight.width)
+    widest = max(-formats.weight.lo, -formats.activation.lo) * -formats.activation.lo
+    return 1 + (widest * (config.array.tiles * config.array.lanes + 1)).bit_length()
 
 
 def input_signals(config: Configuration) -> tuple[TraceSignal, ...]:
@@ -67,6 +93,7 @@ def input_signals(config: Configuration) -> tuple[TraceSignal, ...]:
     return (
         TraceSignal("samples.valid", 1),
         TraceSignal("samples.value", formats.activation.width, True),
+        TraceSignal("samples.index", index_bits(network.inputs)),
         TraceSignal("samples.label", index_bits(network.classes)),
         TraceSignal("samples.last", 1),
         TraceSignal("results.ready", 1),
@@ -74,6 +101,7 @@ def input_signals(config: Configuration) -> tuple[TraceSignal, ...]:
         TraceSignal("weights_in.data", formats.weight.width, True),
         TraceSignal("weights_out.ready", 1),
         TraceSignal("settings.train", 1),
+        TraceSignal("settings.events", 1),
         TraceSignal("settings.rate_mantissa", 8),
         TraceSignal("settings.rate_exponent", 5),
         TraceSignal("settings.freeze", len(network.layers) - 1),
@@ -88,22 +116,36 @@ def input_signals(config: Configuration) -> tuple[TraceSignal, ...]:
 
 
 def output_signals(config: Configuration) -> tuple[TraceSignal, ...]:
-    """What is compared, in trace order."""
+    """What is compared, in trace order. The bias tile is tile T: it has one lane and no feedback."""
+    return (
+        *_array_signals(config),
+        *(s for tile in range(config.array.tiles + 1) for s in _tile_signals(config, tile)),
+    )
+
+
+def _array_signals(config: Configuration) -> tuple[TraceSignal, ...]:
     formats, network, array = config.formats, config.network, config.array
     slots = len(config.passes)
-    address = index_bits(array.bank_rows)
-    tile_bits, lane_bits, slot_bits = index_bits(array.tiles), index_bits(array.lanes), index_bits(slots)
-    hidden = sum(network.layers[1:-1])
+    tile_bits, lane_bits, slot_bits = index_bits(array.tiles + 1), index_bits(array.lanes), index_bits(slots)
+    returned = index_bits(sum(network.layers[1:-2]) + 1)
     row_bits = index_bits(max(array.bank_rows, max(network.layers[:-1]) + 1))
-    signals = [
-        TraceSignal("sequencer.state", 3),
+    signals = (
+        TraceSignal("sequencer.state", 2),
         TraceSignal("sequencer.slot", slot_bits),
         TraceSignal("sequencer.row", row_bits),
-        TraceSignal("sequencer.pending", 1),
-        TraceSignal("sequencer.received", index_bits(hidden + 1)),
+        TraceSignal("sequencer.pending_u", 1),
+        TraceSignal("sequencer.pending_v", 1),
+        TraceSignal("sequencer.parity", 1),
+        TraceSignal("sequencer.activate", 1),
+        TraceSignal("sequencer.output", 1),
+        TraceSignal("sequencer.output_row", index_bits(network.classes + 1)),
         TraceSignal("sequencer.delivered", 1),
+        TraceSignal("sequencer.corrected", 1),
         TraceSignal("collector.busy", 1),
+        TraceSignal("activations.received", returned),
+        TraceSignal("activations.available", returned),
         TraceSignal("samples.ready", 1),
+        TraceSignal("samples.complete", 1),
         TraceSignal("results.valid", 1),
         TraceSignal("results.logit", formats.logit.width, True),
         TraceSignal("results.prediction", index_bits(network.classes)),
@@ -111,45 +153,66 @@ def output_signals(config: Configuration) -> tuple[TraceSignal, ...]:
         TraceSignal("weights_in.ready", 1),
         TraceSignal("weights_out.valid", 1),
         TraceSignal("weights_out.data", formats.weight.width, True),
-        TraceSignal("broadcast.op", 3),
-        TraceSignal("broadcast.address", address),
+        TraceSignal("broadcast.op", 4),
+        TraceSignal("broadcast.address", index_bits(array.bank_rows)),
         TraceSignal("broadcast.x_prev", formats.activation.width, True),
         TraceSignal("broadcast.x_cur", formats.activation.width, True),
+        TraceSignal("broadcast.value", packet_width(config), True),
         TraceSignal("broadcast.first", 1),
         TraceSignal("broadcast.last", 1),
         TraceSignal("broadcast.tile", tile_bits),
         TraceSignal("broadcast.lane", lane_bits),
-        TraceSignal("broadcast.data", formats.weight.width, True),
+        TraceSignal("broadcast.slot", slot_bits),
+        TraceSignal("broadcast.parity", 1),
         TraceSignal("token.valid", 1),
         TraceSignal("token.lane", lane_bits),
         TraceSignal("token.kind", 2),
-        TraceSignal("token.slot", slot_bits),
-        TraceSignal("token.count", index_bits(array.tiles + 1)),
+        TraceSignal("token.count", index_bits(array.tiles + 2)),
+        TraceSignal("logit.valid", 1),
+        TraceSignal("logit.value", formats.logit.width, True),
         TraceSignal("error.valid", 1),
         TraceSignal("error.class", index_bits(network.classes)),
         TraceSignal("error.value", formats.delta.width, True),
         TraceSignal("feedback.op", 2),
         TraceSignal("feedback.index", max(tile_bits, lane_bits)),
         TraceSignal("feedback.slot", slot_bits),
+        TraceSignal("feedback.bank", 1),
+        TraceSignal("feedback.correction", 1),
         TraceSignal("feedback.count", index_bits(array.tiles + 1)),
         TraceSignal("feedback.value", formats.delta.width, True),
-    ]
+    )
     if config.training.rounding is Rounding.STOCHASTIC:
-        signals.append(TraceSignal("broadcast.noise", 32))
-    for tile in range(array.tiles):
+        signals += (TraceSignal("broadcast.noise", 32),)
+    return signals
+
+
+def _tile_signals(config: Configuration, tile: int) -> tuple[TraceSignal, ...]:
+    formats, bias = config.formats, tile == config.array.tiles
+    signals = [
+        TraceSignal("return.valid", 1, False, tile),
+        TraceSignal("return.kind", 2, False, tile),
+        TraceSignal("return.value", return_width(config), True, tile),
+        TraceSignal("partial.valid", 1, False, tile),
+        TraceSignal("partial.value", partial_width(config), True, tile),
+    ]
+    signals += [] if bias else [TraceSignal("error_scalar", formats.delta.width, True, tile)]
+    for lane in range(1 if bias else config.array.lanes):
         signals += [
-            TraceSignal("return.valid", 1, False, tile),
-            TraceSignal("return.kind", 2, False, tile),
-            TraceSignal("return.value", return_width(config), True, tile),
-            TraceSignal("error_scalar", formats.delta.width, True, tile),
+            TraceSignal("weight_write.enable", 1, False, tile, lane),
+            TraceSignal("weight_write.address", index_bits(config.array.bank_rows), False, tile, lane),
+            TraceSignal("weight_write.data", formats.weight.width, True, tile, lane),
+            TraceSignal("result", max(config.accumulator.width, formats.weight.width), True, tile, lane),
         ]
-        for lane in range(array.lanes):
-            signals += [
-                TraceSignal("weight_write.enable", 1, False, tile, lane),
-                TraceSignal("weight_write.address", address, False, tile, lane),
-                TraceSignal("weight_write.data", formats.weight.width, True, tile, lane),
-                TraceSignal("result", max(config.accumulator.width, formats.weight.width), True, tile, lane),
+        signals += (
+            []
+            if bias
+            else [
                 TraceSignal("delta", formats.delta.width, True, tile, lane),
                 TraceSignal("delta.valid", 1, False, tile, lane),
+                TraceSignal("correction", correction_width(config), True, tile, lane),
+                TraceSignal("activation", formats.activation.width, True, tile, lane),
+                TraceSignal("gram_activation", formats.activation.width, True, tile, lane),
+                TraceSignal("update_activation", formats.activation.width, True, tile, lane),
             ]
+        )
     return tuple(signals)
