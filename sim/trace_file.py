@@ -1,65 +1,11 @@
-"""The recorded trace: how the test bench packs the architectural signals, and how they are read back.
-
-The test bench writes one record a clock cycle, 64-bit words in host byte order. A signal of at most 64 bits never
-crosses a word, so reading one is a shift and a mask.
-"""
+"""The recorded trace: 64-bit words in host byte order, one record a clock cycle."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-WORD = 64
-
-
-@dataclass(frozen=True)
-class TraceLayout:
-    """Places signals of given widths in 64-bit words, in order.
-
-    Attributes
-    ----------
-    widths : tuple of int
-    signed : tuple of bool
-    """
-
-    widths: tuple[int, ...]
-    signed: tuple[bool, ...]
-
-    @property
-    def positions(self) -> list[tuple[int, int]]:
-        """(word, lowest bit) of every signal."""
-        places, word, bit = [], 0, 0
-        for width in self.widths:
-            if bit + width > WORD:
-                word, bit = word + 1, 0
-            places.append((word, bit))
-            bit += width
-        return places
-
-    @property
-    def words(self) -> int:
-        """Words a record."""
-        return self.positions[-1][0] + 1
-
-    def unpack(self, records: np.ndarray) -> np.ndarray:
-        """Read every signal of every record.
-
-        Parameters
-        ----------
-        records : uint64 array (cycles, words)
-
-        Returns
-        -------
-        int64 array (cycles, signals), sign-extended where signed.
-        """
-        word, bit = np.array(self.positions).T
-        width = np.array(self.widths)
-        top = (WORD - width - bit).astype(np.uint64)
-        raised = records[:, word] << top
-        down = (WORD - width).astype(np.uint64)
-        unsigned = (raised >> down).view(np.int64)
-        return np.where(np.array(self.signed), raised.view(np.int64) >> down.astype(np.int64), unsigned)
+from dfarray.trace_layout import WORD, TraceLayout
 
 
 class TraceReader:
