@@ -47,8 +47,6 @@ def routes(config: Configuration) -> tuple[Route, ...]:
     fed = np.zeros(classes)
     layer = 0
     for item in config.passes:
-        if item.output:
-            continue
         if item.layer != layer:
             layer, fed = item.layer, np.zeros(classes)
         for tile in range(item.active_tiles):

@@ -57,14 +57,33 @@ def activate(config: Configuration, z) -> tuple[np.ndarray, np.ndarray]:
     return values[index], derivatives[index]
 
 
+def gram(config: Configuration, products):
+    """Exact sums of two samples' products of activations, the bias's included, to gram codes."""
+    have, want = 2 * config.formats.activation.fraction_bits, config.gram.fraction_bits
+    return saturate(round_half_up(products, have - want), config.gram)
+
+
+def correction(config: Configuration, delta, gram):
+    """Tell what a pending update will take from a sum: kappa, at the accumulator's binary point.
+
+    Parameters
+    ----------
+    delta : int array
+        Delta codes of the pending sample: a hidden neuron's delta, or g_c.
+    gram : int
+        Gram code of the presynaptic layer, of the pending sample and the present one.
+    """
+    return requantize(np.asarray(delta, dtype=np.int64) * gram, config.correction_shift, 0)
+
+
 def preactivations(config: Configuration, accumulators):
-    """Accumulator codes to pre-activation codes."""
+    """Accumulator codes, less their corrections, to pre-activation codes."""
     fmt = config.formats.preactivation
     return saturate(round_half_up(accumulators, config.formats.product_fraction - fmt.fraction_bits), fmt)
 
 
 def logits(config: Configuration, accumulators):
-    """Accumulator codes to logit codes."""
+    """Accumulator codes, less their corrections, to logit codes."""
     fmt = config.formats.logit
     return saturate(round_half_up(accumulators, config.formats.product_fraction - fmt.fraction_bits), fmt)
 

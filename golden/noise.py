@@ -16,7 +16,7 @@ def first_state(seed: int) -> int:
 
 
 def next_state(state: int) -> int:
-    """Marsaglia's xorshift32, once for each update."""
+    """Marsaglia's xorshift32, once for each update that is applied."""
     state ^= (state << 13) & _MASK
     state ^= state >> 17
     return state ^ (state << 5) & _MASK
@@ -65,18 +65,27 @@ def rounding_noise(config: Configuration, state: int, rows) -> np.ndarray:
     return lane_bits(row_words(state, rows), config.array.tiles, config.array.lanes, config.formats.update_shift)
 
 
+def bias_rounding_noise(config: Configuration, state: int, rows) -> np.ndarray:
+    """Draw the bias tile's rounding bits, those of tile T's lane 0: int64 array (rows,)."""
+    tiles = config.array.tiles + 1
+    return lane_bits(row_words(state, rows), tiles, 1, config.formats.update_shift)[:, 0, -1]
+
+
 @lru_cache(maxsize=8)
 def bit_tables(config: Configuration) -> np.ndarray:
     """Tabulate a row's rounding bits by the bytes of its word; every step between them is linear over GF(2).
 
     Returns
     -------
-    int64 array (4, 256, neurons)
+    int64 array (4, 256, neurons + 1)
         The exclusive or of entries [k, byte k of the word] over k are the bits of the neurons of the widest pass, in
-        neuron order. No neurons if rounding is not stochastic.
+        neuron order, and of the bias tile. Only one entry of zeros in each if rounding is not stochastic.
     """
+    if config.training.rounding is not Rounding.STOCHASTIC:
+        return np.zeros((4, 256, 1), dtype=np.int64)
     tiles, bits = config.array.tiles, config.formats.update_shift
-    widest = max(item.neurons for item in config.passes) if config.training.rounding is Rounding.STOCHASTIC else 0
-    lanes = -(-widest // tiles)
-    words = np.arange(256, dtype=np.uint32) << np.arange(0, 32, 8, dtype=np.uint32)[:, None]
-    return lane_bits(words.ravel(), tiles, lanes, bits).reshape(4, 256, -1)[:, :, :widest]
+    widest = max(item.neurons for item in config.passes)
+    words = (np.arange(256, dtype=np.uint32) << np.arange(0, 32, 8, dtype=np.uint32)[:, None]).ravel()
+    every = lane_bits(words, tiles, -(-widest // tiles), bits).reshape(len(words), -1)[:, :widest]
+    bias = lane_bits(words, tiles + 1, 1, bits)[:, 0, -1:]
+    return np.hstack([every, bias]).reshape(4, 256, -1)

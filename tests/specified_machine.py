@@ -1,8 +1,10 @@
 """docs/architecture.md sections 1-3 word for word in plain Python integers: loops, no NumPy, nothing of dfarray.golden.
 
-It sweeps as the machine does, updates deferred and fused, no row skipped; transcendental tables come from ``decimal``.
+It sweeps as the machine does, two updates pending, the older applied on the way and the newer corrected for; no row is
+skipped. Transcendental tables come from ``decimal``.
 """
 
+from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal, localcontext
 from functools import cache
 
@@ -18,11 +20,11 @@ def sat(v: int, fmt: QFormat) -> int:
 
 
 def rhu(v: int, n: int) -> int:
-    return (v + 2 ** (n - 1)) >> n if n >= 1 else v
+    return (v + 2 ** (n - 1)) >> n if n >= 1 else v << -n
 
 
 def requant(v: int, start: int, to: int) -> int:
-    return rhu(v, start - to) if start >= to else v << (to - start)
+    return rhu(v, start - to)
 
 
 def _floor(value: Decimal) -> int:
@@ -114,28 +116,36 @@ def lane_bits(word: int, lane: int, bits: int) -> int:
     return ((word << turn | word >> (32 - turn)) % 2**32) % 2**bits
 
 
+@dataclass
+class Remembered:
+    """What is kept of a training sample until its update has been applied."""
+
+    activations: list[list[int]]
+    slopes: list[list[int]]
+    g: list[int]
+    frozen: tuple[int, ...]
+
+
 class SpecifiedMachine:
-    """One accelerator: weights by layer and neuron, deltas that wait for the next sweep."""
+    """One accelerator: weights by layer and neuron, and the generations U and V of pending updates."""
 
     def __init__(self, config: Configuration, weights):
         self.config = config
         self.weights = [[[int(v) for v in row] for row in layer] for layer in weights]
         self.state = config.training.seed or 1
-        self.pending: dict[tuple[int, int], int] | None = None
-        self.previous: list[list[int]] = [[0] * n for n in config.network.layers[:-1]]
-        self.places = self._place()
+        self.older: Remembered | None = None
+        self.newer: Remembered | None = None
+        self.slots = self._place()
         self.route = {(route.slot, route.tile): route for route in routes(config)}
 
     def _place(self) -> list[tuple[int, int, int, list[tuple[int, int, int]]]]:
-        """(slot, layer, base row, [(neuron, tile, lane)]) of every pass."""
+        """(slot, layer, base row, [(neuron, tile, lane)]) of every hidden pass."""
         layers, array = self.config.network.layers, self.config.array
-        found, base = [], 0
-        for layer in range(1, len(layers)):
-            output = layer == len(layers) - 1
-            per_pass = array.tiles if output else array.tiles * array.lanes
+        found, base, per_pass = [], 0, array.tiles * array.lanes
+        for layer in range(1, len(layers) - 1):
             for number in range((layers[layer] + per_pass - 1) // per_pass):
                 members = [
-                    (j, j % array.tiles, 0 if output else j // array.tiles % array.lanes)
+                    (j, j % array.tiles, j // array.tiles % array.lanes)
                     for j in range(layers[layer])
                     if j // per_pass == number
                 ]
@@ -143,81 +153,125 @@ class SpecifiedMachine:
                 base += layers[layer - 1] + 1
         return found
 
+    @property
+    def one(self) -> int:
+        return sat(2**self.config.formats.activation.fraction_bits, self.config.formats.activation)
+
     def sample(self, x, label: int, *, train: bool, rate: LearningRate, frozen: tuple[int, ...] = ()) -> list[int]:
-        """Sweep with the pending update applied on the way, then work out this sample's own deltas."""
-        formats = self.config.formats
-        shift = formats.weight.fraction_bits + formats.activation.fraction_bits
-        activations: list[list[int]] = [[int(v) for v in x]]
-        slopes: list[list[int]] = []
-        logits: list[int] = []
-        for layer, width in enumerate(self.config.network.layers[1:], 1):
-            sums = self._sweep_layer(layer, activations[layer - 1])
-            if layer == len(self.config.network.layers) - 1:
-                logits = [sat(rhu(s, shift - formats.logit.fraction_bits), formats.logit) for s in sums]
-            else:
-                z = [sat(rhu(s, shift - formats.preactivation.fraction_bits), formats.preactivation) for s in sums]
-                pairs = [activate(self.config, v) for v in z]
-                activations.append([a for a, _ in pairs])
-                slopes.append([slope for _, slope in pairs])
-            assert len(sums) == width
-        self._advance()
+        """Answer a sample, which is to be learnt if ``train``."""
+        if not train:
+            self.flush()
+        activations, slopes, logits = self._sweep([int(v) for v in x])
+        learnt = None
         if train:
-            self.pending = self._deltas(output_error(self.config, logits, int(label)), rate, slopes, frozen)
-            self.previous = activations
+            learnt = Remembered(activations, slopes, self._scaled(logits, int(label), rate), frozen)
+        self._move_on(learnt)
         return logits
 
     def flush(self) -> None:
-        for layer in range(1, len(self.config.network.layers)):
-            self._sweep_layer(layer, [0] * self.config.network.layers[layer - 1])
-        self._advance()
+        """Run NULL sweeps, which correct for nothing since nobody looks at their sums."""
+        while self.older or self.newer:
+            self._sweep([0] * self.config.network.layers[0])
+            self._move_on(None)
 
-    def _advance(self) -> None:
-        if self.pending is not None:
+    def _move_on(self, learnt: Remembered | None) -> None:
+        if self.older:
             self.state = next_state(self.state)
-        self.pending = None
+        self.older, self.newer = self.newer, learnt
 
-    def _sweep_layer(self, layer: int, x: list[int]) -> list[int]:
-        formats = self.config.formats
-        one = sat(2**formats.activation.fraction_bits, formats.activation)
-        drop = formats.delta.fraction_bits + formats.activation.fraction_bits - formats.weight.fraction_bits
-        current, previous = [one, *x], [one, *self.previous[layer - 1]]
-        sums = []
-        for _, pass_layer, base, members in self.places:
-            if pass_layer != layer:
-                continue
+    def _sweep(self, x: list[int]) -> tuple[list[list[int]], list[list[int]], list[int]]:
+        """Apply U's update, row by row, and answer: presynaptic activations of every layer, hidden f', logits."""
+        formats, layers = self.config.formats, self.config.network.layers
+        product = formats.weight.fraction_bits + formats.activation.fraction_bits
+        activations, slopes = [x], []
+        for layer in range(1, len(layers) - 1):
+            gram = self._gram(layer, activations[layer - 1])
+            values, derivatives = [0] * layers[layer], [0] * layers[layer]
+            for slot, of_layer, base, members in self.slots:
+                for neuron, tile, lane in members if of_layer == layer else []:
+                    accumulator = self._neuron_sum(layer, neuron, activations[layer - 1], slot, base, tile, lane)
+                    kappa = self._kappa(self._delta(self.newer, slot, layer, neuron, tile, lane), gram)
+                    z = rhu(accumulator - kappa, product - formats.preactivation.fraction_bits)
+                    values[neuron], derivatives[neuron] = activate(self.config, sat(z, formats.preactivation))
+            activations.append(values)
+            slopes.append(derivatives)
+        gram = self._gram(len(layers) - 1, activations[-1])
+        logits = []
+        for c in range(layers[-1]):
+            kappa = self._kappa(self._output_delta(self.newer, c), gram)
+            z = rhu(self._class_sum(c, activations[-1]) - kappa, product - formats.logit.fraction_bits)
+            logits.append(sat(z, formats.logit))
+        return activations, slopes, logits
+
+    def _neuron_sum(
+        self, layer: int, neuron: int, source: list[int], slot: int, base: int, tile: int, lane: int
+    ) -> int:
+        formats, row_weights = self.config.formats, self.weights[layer - 1][neuron]
+        delta = self._delta(self.older, slot, layer, neuron, tile, lane)
+        before = [self.one, *self.older.activations[layer - 1]] if self.older else [0] * len(row_weights)
+        accumulator = 0
+        for i, (x_cur, x_prev) in enumerate(zip([self.one, *source], before, strict=True)):
+            row_weights[i] = self._updated(row_weights[i], delta, x_prev, base + i, tile, lane)
+            accumulator += row_weights[i] * x_cur
+            if formats.accumulator != "auto":
+                accumulator = sat(accumulator, formats.accumulator)
+        return accumulator
+
+    def _class_sum(self, c: int, source: list[int]) -> int:
+        array, weights = self.config.array, self.weights[-1][c]
+        output_base = self.slots[-1][2] + 1 + self.config.network.layers[-3]
+        delta = self._output_delta(self.older, c)
+        last_layer = [slot for slot in self.slots if slot[1] == len(self.config.network.layers) - 2]
+        weights[0] = self._updated(weights[0], delta, self.one, output_base + c, array.tiles, 0)
+        total = weights[0] * self.one
+        for group, (_, _, _, members) in enumerate(last_layer):
+            row = output_base + group * self.config.network.classes + c
             for neuron, tile, lane in members:
-                row_weights = self.weights[layer - 1][neuron]
-                accumulator = 0
-                for i, (x_cur, x_prev) in enumerate(zip(current, previous, strict=True)):
-                    if self.pending is not None and (layer, neuron) in self.pending:
-                        if self.config.training.rounding is Rounding.STOCHASTIC:
-                            r = lane_bits(tile_word(self.state, base + i, tile), lane, drop)
-                        else:
-                            r = 2 ** (drop - 1) if drop else 0
-                        u = (self.pending[layer, neuron] * x_prev + r) >> drop
-                        row_weights[i] = sat(row_weights[i] - u, formats.weight)
-                    accumulator += row_weights[i] * x_cur
-                    if formats.accumulator != "auto":
-                        accumulator = sat(accumulator, formats.accumulator)
-                sums.append(accumulator)
-        return sums
+                x_prev = self.older.activations[-1][neuron] if self.older else 0
+                weights[1 + neuron] = self._updated(weights[1 + neuron], delta, x_prev, row, tile, lane)
+                total += weights[1 + neuron] * source[neuron]
+        return total
 
-    def _deltas(self, e, rate, slopes, frozen) -> dict[tuple[int, int], int]:
-        formats, k = self.config.formats, self.config.feedback.log2_scale
+    def _updated(self, w: int, delta: int | None, x_prev: int, row: int, tile: int, lane: int) -> int:
+        """Apply an update; None: nothing is pending, or the layer was frozen."""
+        if delta is None:
+            return w
+        formats = self.config.formats
+        drop = formats.delta.fraction_bits + formats.activation.fraction_bits - formats.weight.fraction_bits
+        if self.config.training.rounding is Rounding.STOCHASTIC:
+            r = lane_bits(tile_word(self.state, row, tile), lane, drop)
+        else:
+            r = 2 ** (drop - 1) if drop else 0
+        return sat(w - ((delta * x_prev + r) >> drop), formats.weight)
+
+    def _gram(self, layer: int, source: list[int]) -> int:
+        if not self.newer:
+            return 0
+        total = sum(a * b for a, b in zip(self.newer.activations[layer - 1], source, strict=True)) + self.one**2
+        fa, gram = self.config.formats.activation.fraction_bits, self.config.gram
+        return sat(rhu(total, 2 * fa - gram.fraction_bits), gram)
+
+    def _kappa(self, delta: int | None, gram: int) -> int:
+        formats = self.config.formats
+        bits = formats.delta.fraction_bits + self.config.gram.fraction_bits
+        bits -= formats.weight.fraction_bits + formats.activation.fraction_bits
+        return rhu((delta or 0) * gram, bits)
+
+    def _scaled(self, logits: list[int], label: int, rate: LearningRate) -> list[int]:
+        formats = self.config.formats
         fe, fd = formats.error.fraction_bits, formats.delta.fraction_bits
         left = max(0, fd - fe)
-        g = [sat(rhu((v * rate.mantissa) << left, rate.exponent + fe - fd + left), formats.delta) for v in e]
-        deltas = {}
-        for slot, layer, _, members in self.places:
-            for neuron, tile, lane in members:
-                if layer in frozen:
-                    continue
-                if layer == len(self.config.network.layers) - 1:
-                    deltas[layer, neuron] = g[neuron]
-                    continue
-                route = self.route[slot, tile]
-                total = sum(sign * g[c] for c, sign in zip(route.classes, route.class_signs, strict=True))
-                h = sat(total << k if k >= 0 else rhu(total, -k), formats.delta)
-                scaled = rhu(h * slopes[layer - 1][neuron], formats.activation.fraction_bits)
-                deltas[layer, neuron] = sat(route.lane_signs[lane] * scaled, formats.delta)
-        return deltas
+        e = output_error(self.config, logits, label)
+        return [sat(rhu((v * rate.mantissa) << left, rate.exponent + fe - fd + left), formats.delta) for v in e]
+
+    def _output_delta(self, of: Remembered | None, c: int) -> int | None:
+        return None if of is None or len(self.config.network.layers) - 1 in of.frozen else of.g[c]
+
+    def _delta(self, of: Remembered | None, slot: int, layer: int, neuron: int, tile: int, lane: int) -> int | None:
+        if of is None or layer in of.frozen:
+            return None
+        formats, k, route = self.config.formats, self.config.feedback.log2_scale, self.route[slot, tile]
+        total = sum(sign * of.g[c] for c, sign in zip(route.classes, route.class_signs, strict=True))
+        h = sat(rhu(total, -k), formats.delta)
+        scaled = rhu(h * of.slopes[layer - 1][neuron], formats.activation.fraction_bits)
+        return sat(route.lane_signs[lane] * scaled, formats.delta)

@@ -9,9 +9,9 @@ from dfarray.learning_rate import LearningRate
 
 @st.composite
 def configurations(draw, max_classes: int = 12) -> Configuration:
-    """Any network of up to three hidden layers on any small array, in any formats."""
+    """Any network of one to three hidden layers on any small array, in any formats."""
     classes = draw(st.integers(2, max_classes))
-    hidden = draw(st.lists(st.integers(1, 9), max_size=3))
+    hidden = draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
     layers = [draw(st.integers(1, 10)), *hidden, classes]
     weight_fraction = draw(st.integers(6, 15))
     activation_fraction = draw(st.integers(3, 9))
@@ -24,7 +24,12 @@ def configurations(draw, max_classes: int = 12) -> Configuration:
             "activation": draw(st.sampled_from(["tanh", "hard-tanh", "relu"])),
             "error": draw(st.sampled_from(["softmax-cross-entropy", "mse"])),
         },
-        "array": {"tiles": draw(st.integers(1, 6)), "lanes": draw(st.integers(1, 4)), "bank_rows": 1024},
+        "array": {
+            "tiles": draw(st.integers(1, 6)),
+            "lanes": draw(st.integers(1, 4)),
+            "bank_rows": 1024,
+            "zero_skipping": draw(st.booleans()),
+        },
         "formats": {
             "weight": f"Q{draw(st.integers(0, 3))}.{weight_fraction}",
             "activation": f"Q{draw(st.integers(0, 2))}.{activation_fraction}",
@@ -47,10 +52,13 @@ def configurations(draw, max_classes: int = 12) -> Configuration:
     if draw(st.booleans()):
         fraction = weight_fraction + activation_fraction
         table["formats"]["accumulator"] = f"Q{draw(st.integers(2, 5))}.{fraction}"
+    if draw(st.booleans()):
+        # From grams that saturate to ones that lose most of their bits.
+        table["formats"]["gram"] = f"Q{draw(st.integers(-2, 8))}.{draw(st.integers(3, 2 * activation_fraction))}"
     try:
         return parse_configuration(table)
     except ConfigurationError:
-        # Only combinations of formats can be refused here; the plain accumulator is always allowed.
+        # Only combinations of formats can be refused here; the default ones are always allowed.
         table["formats"] = {}
         return parse_configuration(table)
 
