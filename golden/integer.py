@@ -1,6 +1,7 @@
 """The bit-exact integer model: what the RTL's weights and logits are after any number of samples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from dfarray.configuration import Configuration, ErrorKind, Rounding
 from dfarray.feedback import routes
 from dfarray.golden import kernels
-from dfarray.golden.noise import bit_tables, first_state
+from dfarray.golden.noise import bit_tables, first_state, next_state
 from dfarray.golden.tables import activation_tables, exponential_codes, reciprocal_codes
 from dfarray.initial_weights import initial_weights
 from dfarray.learning_rate import LearningRate
@@ -17,11 +18,26 @@ PORTION = 1000
 """Samples between two calls of ``progress``."""
 
 
+@dataclass(frozen=True)
+class PendingUpdate:
+    """What a sample has left behind for its update.
+
+    Attributes
+    ----------
+    activations : list of int16 arrays (n_{l-1},)
+        Presynaptic activation codes of layers 1 .. L.
+    deltas : list of int64 arrays (n_l,)
+        Delta codes of layers 1 .. L; zero in layers that were frozen for the sample.
+    """
+
+    activations: list[np.ndarray]
+    deltas: list[np.ndarray]
+
+
 class IntegerNetwork:
     """Online training and inference in the machine's arithmetic.
 
-    The machine defers a sample's update to the next sweep; here it is applied at once, which is the same since nothing
-    reads a weight in between.
+    One update stays pending: the next training sample is corrected for it, and then it is applied.
 
     Parameters
     ----------
@@ -32,7 +48,7 @@ class IntegerNetwork:
     Attributes
     ----------
     noise_state : int
-        Of the stochastic rounding; advances once a training sample. With :attr:`weights` it is all there is to save.
+        Of the stochastic rounding; advances once an update, when it is applied.
 
     Raises
     ------
@@ -47,7 +63,7 @@ class IntegerNetwork:
         self.noise_state = first_state(config.training.seed)
         self._layers = _layer_table(config)
         self._work, exact_terms = _work_type(config)
-        self._parameters = _parameters(config, exact_terms)
+        self._parameters = _parameters(config, exact_terms, self._layers)
         self._tables = kernels.Tables(
             np.concatenate([_columns(layer) for layer in self._layers]),
             *activation_tables(config),
@@ -60,11 +76,30 @@ class IntegerNetwork:
 
     @property
     def weights(self) -> list[np.ndarray]:
-        """Weight codes: list of int32 arrays (n_l, 1 + n_{l-1}), copied; assign to replace them."""
-        return [block[:, columns].T.copy() for block, columns in self._blocks()]
+        """Weight codes after a flush: list of int32 arrays (n_l, 1 + n_{l-1}), copied. Looking at them changes nothing.
+
+        Assigning replaces them and drops the pending update.
+        """
+        flat, pending = self._flat.copy(), kernels.Pending(*(array.copy() for array in self._pending))
+        self._sweep_nothing(flat, pending)
+        return self._gathered(flat)
 
     @weights.setter
     def weights(self, weights: list[np.ndarray]) -> None:
+        self.unflushed_weights = weights
+        self.pending = None
+
+    @property
+    def unflushed_weights(self) -> list[np.ndarray]:
+        """Weight codes without the pending update, like :attr:`weights`; assigning leaves the update pending.
+
+        With :attr:`pending` and :attr:`noise_state` they are all there is to save; after a :meth:`flush`,
+        :attr:`weights` and :attr:`noise_state` are.
+        """
+        return self._gathered(self._flat)
+
+    @unflushed_weights.setter
+    def unflushed_weights(self, weights: list[np.ndarray]) -> None:
         fmt, widths = self.config.formats.weight, self.config.network.layers
         shapes = [(n, m + 1) for m, n in pairwise(widths)]
         if [w.shape for w in weights] != shapes:
@@ -72,17 +107,73 @@ class IntegerNetwork:
         for layer, w in enumerate(weights, 1):
             if not fmt.lo <= w.min() <= w.max() <= fmt.hi:
                 raise ValueError(f"weights of layer {layer} must be {fmt.lo} to {fmt.hi} ({fmt})")
-        self._flat = np.zeros(
-            int(((self._layers[:, kernels.FAN_IN] + 1) * self._layers[:, kernels.WIDTH]).sum()), np.int32
-        )
-        for (block, columns), layer in zip(self._blocks(), weights, strict=True):
+        self._flat = np.zeros(self._parameters.output_biases + self.config.network.classes, np.int32)
+        hidden, output, biases = self._blocks(self._flat)
+        for block, columns, layer in zip(hidden, self._columns_of_layers(), weights[:-1], strict=True):
             block[:, columns] = layer.T
+        output[:, self._columns_of_layers()[-1]] = weights[-1][:, 1:]
+        biases[:] = weights[-1][:, 0]
 
-    def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Every layer's weights in the kernels' order, (1 + fan_in, columns), and the neurons' columns."""
+    @property
+    def pending(self) -> PendingUpdate | None:
+        """The latest training sample's update, copied; None if it has been applied. Assign to replace it."""
+        if not self._waiting:
+            return None
+        starts = [*self._layers[:, kernels.SOURCE], self._layers[-1, kernels.SOURCE] + self._layers[-1, kernels.FAN_IN]]
+        activations = [part.copy() for part in np.split(self._pending.activations, starts[1:])]
+        deltas = np.split(self._pending.deltas, self._layers[1:, kernels.DELTAS])
+        found = [part[columns] for part, columns in zip(deltas, self._columns_of_layers(), strict=True)]
+        return PendingUpdate(activations, [part.astype(np.int64) for part in [*found, self._pending.output_deltas]])
+
+    @pending.setter
+    def pending(self, pending: PendingUpdate | None) -> None:
+        widths = self.config.network.layers
+        self._waiting = pending is not None
+        self._pending = kernels.Pending(
+            np.zeros(sum(widths[:-1]), dtype=np.int16),
+            np.zeros(self._layers[:, kernels.WIDTH].sum(), dtype=self._work),
+            np.zeros(widths[-1], dtype=np.int64),
+        )
+        if pending is not None:
+            self._pending.activations[:] = np.concatenate(pending.activations)
+            self._pending.output_deltas[:] = pending.deltas[-1]
+            starts = self._layers[:, kernels.DELTAS]
+            for start, columns, deltas in zip(starts, self._columns_of_layers(), pending.deltas[:-1], strict=True):
+                self._pending.deltas[start + columns] = deltas
+
+    def flush(self) -> None:
+        """Apply the pending update."""
+        if self._waiting:
+            self._sweep_nothing(self._flat, self._pending)
+            self.noise_state = next_state(self.noise_state)
+            self._waiting = False
+
+    def _sweep_nothing(self, flat: np.ndarray, pending: kernels.Pending) -> None:
+        """Send a sample of zeros, which takes the pending update with it."""
+        self._infer(np.zeros((1, self.config.network.inputs), dtype=np.int16), flat, pending)
+
+    def _infer(self, x: np.ndarray, flat: np.ndarray, pending: kernels.Pending) -> np.ndarray:
+        logits = np.zeros((len(x), self.config.network.classes), dtype=np.int64)
+        state = np.uint32(self.noise_state)
+        kernels.infer(self._work, x, state, flat, pending, self._layers, self._parameters, self._tables, logits)
+        return logits
+
+    def _columns_of_layers(self) -> list[np.ndarray]:
+        return [_columns(layer) for layer in self._layers]
+
+    def _blocks(self, flat: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+        """View flat weights: hidden layers (1 + fan_in, columns), the output layer (C, columns), its biases."""
+        hidden = []
         for layer in self._layers:
             rows, width, start = layer[kernels.FAN_IN] + 1, layer[kernels.WIDTH], layer[kernels.WEIGHTS]
-            yield self._flat[start : start + rows * width].reshape(rows, width), _columns(layer)
+            hidden.append(flat[start : start + rows * width].reshape(rows, width))
+        begin, end = self._parameters.output_weights, self._parameters.output_biases
+        return hidden, flat[begin:end].reshape(self.config.network.classes, -1), flat[end:]
+
+    def _gathered(self, flat: np.ndarray) -> list[np.ndarray]:
+        (hidden, output, biases), columns = self._blocks(flat), self._columns_of_layers()
+        weights = [block[:, chosen].T.copy() for block, chosen in zip(hidden, columns, strict=True)]
+        return [*weights, np.hstack([biases[:, None], output[:, columns[-1]]])]
 
     def train(
         self,
@@ -93,7 +184,7 @@ class IntegerNetwork:
         freeze: tuple[int, ...] = (),
         progress: Callable[[int], object] | None = None,
     ) -> np.ndarray:
-        """Train on samples in order, one update a sample.
+        """Train on samples in order, one update a sample; the last one stays pending.
 
         Parameters
         ----------
@@ -118,7 +209,7 @@ class IntegerNetwork:
             If a shape, a code, a label or a layer does not fit.
         """
         x, labels = self._checked(x), np.ascontiguousarray(labels, dtype=np.int64)
-        classes, depth = self.config.network.classes, len(self._layers)
+        classes, depth = self.config.network.classes, len(self._layers) + 1
         if labels.shape != (len(x),):
             raise ValueError(f"labels must have shape ({len(x)},), not {labels.shape}")
         if labels.size and labels.min() < 0:
@@ -139,7 +230,9 @@ class IntegerNetwork:
                     rate.exponent,
                     frozen,
                     np.uint32(self.noise_state),
+                    self._waiting,
                     self._flat,
+                    self._pending,
                     self._layers,
                     self._parameters,
                     self._tables,
@@ -147,16 +240,16 @@ class IntegerNetwork:
                     logits[part],
                 )
             )
+            self._waiting = True
             if progress is not None:
                 progress(min(start + PORTION, len(x)))
         return logits
 
     def logits(self, x) -> np.ndarray:
-        """Logit codes, int64 (samples, classes), without learning; ``x`` as in :meth:`train`."""
+        """Logit codes, int64 (samples, classes), without learning, after a flush; ``x`` as in :meth:`train`."""
         x = self._checked(x)
-        logits = np.zeros((len(x), self.config.network.classes), dtype=np.int64)
-        kernels.infer(self._work, x, self._flat, self._layers, self._parameters, self._tables, logits)
-        return logits
+        self.flush()
+        return self._infer(x, self._flat, self._pending)
 
     def predict(self, x) -> np.ndarray:
         """Classes (samples,); of equal logits the lowest class."""
@@ -188,22 +281,22 @@ def _work_type(config: Configuration) -> tuple[type, int]:
 
 
 def _layer_table(config: Configuration) -> np.ndarray:
-    """One row a layer, the columns of :mod:`dfarray.golden.kernels`."""
-    widths = config.network.layers
-    rows, weights, inputs, first, deltas = [], 0, 0, 0, 0
-    for layer, (fan_in, neurons) in enumerate(pairwise(widths), 1):
+    """One row a hidden layer, the columns of :mod:`dfarray.golden.kernels`."""
+    rows, weights, source, listed, first, deltas = [], 0, 0, 0, 0, 0
+    for layer, (fan_in, neurons) in enumerate(pairwise(config.network.layers[:-1]), 1):
         opening = next(item for item in config.passes if item.layer == layer)
         width = _padded(-(-neurons // opening.neurons) * (opening.neurons + opening.neurons % 2))
-        rows.append((fan_in, neurons, weights, inputs, first, opening.base, opening.neurons, width, deltas))
+        rows.append((fan_in, neurons, weights, source, listed, first, opening.base, opening.neurons, width, deltas))
         weights += (fan_in + 1) * width
-        inputs += fan_in + kernels.BLOCK
+        source += fan_in
+        listed += fan_in + kernels.BLOCK
         first += neurons
         deltas += width
     return np.array(rows, dtype=np.int64)
 
 
 def _columns(layer: np.ndarray) -> np.ndarray:
-    """Columns of a layer's neurons: every pass starts at an even one."""
+    """Columns of a hidden layer's neurons: every pass starts at an even one."""
     neurons, per_pass = np.arange(layer[kernels.NEURONS]), layer[kernels.PASS]
     return neurons + neurons // per_pass * (per_pass % 2)
 
@@ -238,8 +331,9 @@ def _feedback_tables(config: Configuration) -> kernels.FeedbackTables:
     return kernels.FeedbackTables(classes, signs, neuron_route, neuron_sign)
 
 
-def _parameters(config: Configuration, exact_terms: int) -> kernels.Parameters:
-    formats = config.formats
+def _parameters(config: Configuration, exact_terms: int, layers: np.ndarray) -> kernels.Parameters:
+    formats, last = config.formats, layers[-1]
+    output_weights = int(last[kernels.WEIGHTS] + (last[kernels.FAN_IN] + 1) * last[kernels.WIDTH])
     return kernels.Parameters(
         one=formats.activation.one,
         update_shift=formats.update_shift,
@@ -266,4 +360,12 @@ def _parameters(config: Configuration, exact_terms: int) -> kernels.Parameters:
         delta_hi=formats.delta.hi,
         log2_scale=config.feedback.log2_scale,
         activation_fraction=formats.activation.fraction_bits,
+        gram_shift=2 * formats.activation.fraction_bits - config.gram.fraction_bits,
+        gram_lo=config.gram.lo,
+        gram_hi=config.gram.hi,
+        correction_shift=config.correction_shift,
+        output_weights=output_weights,
+        output_biases=output_weights + config.network.classes * int(last[kernels.WIDTH]),
+        output_base=config.output_groups[0][1],
+        bias_noise=max(item.neurons for item in config.passes),
     )

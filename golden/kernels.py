@@ -1,9 +1,10 @@
 """Compiled loops of the integer model. Integers only; every step is one line of docs/architecture.md section 2.
 
-All weights are one flat int32 array, layer after layer, each (1 + fan_in, columns) with the bias first: the inner
-loops run over the neurons of one presynaptic row, in memory order, so the compiler vectorises them. Columns are the
-neurons, each pass padded to an even number of them and the last up to whole vectors; the padding's weights and deltas
-are zero and stay so. ``work`` is the integer type
+All weights are one flat int32 array: hidden layer after hidden layer, each (1 + fan_in, columns) with the bias first;
+then the output layer as the machine has it, (classes, columns) of the neurons it comes from; then the output biases.
+The inner loops run over the neurons of one row, in memory order, so the compiler vectorises them. Columns are the
+neurons, each pass padded to an even number of them and the last up to whole vectors; the padding's weights, deltas and
+activations are zero and stay so. ``work`` is the integer type
 of products and updates: np.int32 where the formats prove that nothing overflows, else np.int64.
 One file, because numba takes machine code from its cache until the file of the outermost function changes.
 """
@@ -14,9 +15,10 @@ import numpy as np
 
 from dfarray.golden.compilation import compiled
 
-# Columns of the layer table. INPUTS, FIRST and DELTAS are where the layer's inputs, neurons and deltas start among
-# those of all layers; BASE is the first pass's first bank row, PASS the neurons of a full pass, WIDTH the columns.
-FAN_IN, NEURONS, WEIGHTS, INPUTS, FIRST, BASE, PASS, WIDTH, DELTAS = range(9)
+# Columns of the hidden layers' table. SOURCE, FIRST and DELTAS are where the layer's presynaptic activations, neurons
+# and deltas start among those of all layers; ROWS likewise its row lists; BASE is the first pass's first bank row, PASS
+# the neurons of a full pass, WIDTH the columns.
+FAN_IN, NEURONS, WEIGHTS, SOURCE, ROWS, FIRST, BASE, PASS, WIDTH, DELTAS = range(10)
 
 VECTOR = 16
 """Neurons that the padding rounds up to."""
@@ -26,7 +28,11 @@ BLOCK = 4
 
 
 class Parameters(NamedTuple):
-    """The configuration as plain integers."""
+    """The configuration as plain integers.
+
+    ``output_weights`` and ``output_biases`` are where those begin, ``output_base`` is the first one's bank row,
+    ``bias_noise`` the bias tile's entry of the noise table.
+    """
 
     one: int
     update_shift: int
@@ -53,12 +59,20 @@ class Parameters(NamedTuple):
     delta_hi: int
     log2_scale: int
     activation_fraction: int
+    gram_shift: int
+    gram_lo: int
+    gram_hi: int
+    correction_shift: int
+    output_weights: int
+    output_biases: int
+    output_base: int
+    bias_noise: int
 
 
 class Tables(NamedTuple):
     """Look-up tables; see :mod:`dfarray.golden.tables` and :func:`dfarray.golden.noise.bit_tables`.
 
-    ``columns`` are those of all neurons, layer after layer, each counted from its layer's first.
+    ``columns`` are those of all hidden neurons, layer after layer, each counted from its layer's first.
     """
 
     columns: np.ndarray
@@ -78,40 +92,70 @@ class FeedbackTables(NamedTuple):
     sign: np.ndarray
 
 
-class Workspace(NamedTuple):
-    """What one sample leaves behind for its update, and room to compute in.
+class Pending(NamedTuple):
+    """The latest sample's update, which is not yet applied; without one all deltas are zero.
 
-    Of every layer, from INPUTS on, the weight rows that matter and their inputs, and how many; of hidden neurons f and
-    f'; of all columns deltas; of one layer's columns sums, in ``work`` and in 64 bits, and rounding bits.
+    The presynaptic activations of every layer, the deltas of all columns of hidden layers, and those of the classes.
+    Deltas of layers that were frozen are zero.
     """
 
+    activations: np.ndarray
+    deltas: np.ndarray
+    output_deltas: np.ndarray
+
+
+class Workspace(NamedTuple):
+    """Room to compute in.
+
+    Of every hidden layer, from ROWS on, the weight rows that matter to the pending sample, their inputs, and how many;
+    the same of one layer and the present sample; of the last hidden layer's columns the activations of both; of hidden
+    neurons f and f'; of one layer's columns sums, in ``work`` and in 64 bits, and rounding bits.
+    """
+
+    pending_rows: np.ndarray
+    pending_values: np.ndarray
+    pending_counts: np.ndarray
     rows: np.ndarray
     values: np.ndarray
-    counts: np.ndarray
+    pending_outputs: np.ndarray
+    outputs: np.ndarray
     activations: np.ndarray
     slopes: np.ndarray
-    deltas: np.ndarray
     partial: np.ndarray
     totals: np.ndarray
     noise: np.ndarray
 
 
 @compiled
-def _workspace(work, layers, tables):
-    inputs = layers[-1, INPUTS] + layers[-1, FAN_IN] + BLOCK
-    hidden, widest = layers[-1, FIRST], layers[:, WIDTH].max()
-    return Workspace(
-        np.zeros(inputs, dtype=np.int64),
-        np.zeros(inputs, dtype=work),
+def _workspace(work, layers, p, tables, pending):
+    listed, last = layers[-1, ROWS] + layers[-1, FAN_IN] + BLOCK, layers[-1]
+    longest = max(layers[:, FAN_IN].max() + BLOCK, len(pending.output_deltas))
+    widest, hidden = layers[:, WIDTH].max(), last[FIRST] + last[NEURONS]
+    space = Workspace(
+        np.zeros(listed, dtype=np.int64),
+        np.zeros(listed, dtype=work),
         np.zeros(len(layers), dtype=np.int64),
+        np.zeros(longest, dtype=np.int64),
+        np.zeros(longest, dtype=work),
+        np.zeros(last[WIDTH], dtype=work),
+        np.zeros(last[WIDTH], dtype=work),
         np.zeros(hidden, dtype=np.int16),
         np.zeros(hidden, dtype=np.int64),
-        np.zeros(layers[-1, DELTAS] + layers[-1, WIDTH], dtype=work),
         np.zeros(widest, dtype=work),
         np.zeros(widest, dtype=np.int64),
         # A pass's rounding bits are filled in by whole vectors: the last pass may run over.
         np.zeros(widest + tables.noise.shape[2], dtype=tables.noise.dtype),
     )
+    for index in range(len(layers)):
+        source, rows = layers[index, SOURCE], layers[index, ROWS]
+        before = pending.activations[source : source + layers[index, FAN_IN]]
+        space.pending_counts[index] = _list_active(
+            before, p.one, space.pending_rows[rows:], space.pending_values[rows:]
+        )
+    first, start = last[FIRST], last[SOURCE] + last[FAN_IN]
+    for j in range(last[NEURONS]):
+        space.pending_outputs[tables.columns[first + j]] = pending.activations[start + j]
+    return space
 
 
 @compiled
@@ -170,89 +214,9 @@ def _sum_saturating(rows, values, weights, lo, hi, totals):
 
 @compiled
 def _matrix(weights, layers, index):
-    """View a layer's weights as (1 + fan_in, columns)."""
+    """View a hidden layer's weights as (1 + fan_in, columns)."""
     begin, rows, width = layers[index, WEIGHTS], layers[index, FAN_IN] + 1, layers[index, WIDTH]
     return weights[begin : begin + rows * width].reshape(rows, width)
-
-
-@compiled
-def _forward(work, x, weights, layers, p, tables, space, logits):
-    """One sample through the network: fills the logits, and the workspace up to f'."""
-    source = x
-    for index in range(len(layers)):
-        neurons, width = layers[index, NEURONS], layers[index, WIDTH]
-        inputs, first = layers[index, INPUTS], layers[index, FIRST]
-        count = _list_active(source, p.one, space.rows[inputs:], space.values[inputs:])
-        space.counts[index] = count
-        whole = inputs + (count + BLOCK - 1) // BLOCK * BLOCK
-        rows, values = space.rows[inputs:whole], space.values[inputs:whole]
-        layer, sums = _matrix(weights, layers, index), space.totals[:width]
-        if p.saturates:
-            _sum_saturating(rows, values, layer, p.accumulator_lo, p.accumulator_hi, sums)
-        else:
-            _sum_exact(work, rows, values, layer, p.exact_terms, space.partial[:width], sums)
-        if index == len(layers) - 1:
-            for j in range(neurons):
-                logits[j] = _clip(_round(sums[tables.columns[first + j]], p.logit_shift), p.logit_lo, p.logit_hi)
-        else:
-            for j in range(neurons):
-                z = _clip(_round(sums[tables.columns[first + j]], p.z_shift), p.z_lo, p.z_hi) - p.z_lo
-                space.activations[first + j] = tables.values[z]
-                space.slopes[first + j] = tables.slopes[z]
-            source = space.activations[first : first + neurons]
-
-
-@compiled
-def _errors(logits, label, p, tables, errors):
-    """Fill e_c: softmax minus target, or logit minus target."""
-    fraction = p.error_fraction
-    if p.softmax:
-        largest = logits.max()
-        total = np.int64(0)
-        for c in range(len(logits)):
-            errors[c] = tables.exponentials[min(largest - logits[c], len(tables.exponentials) - 1)]
-            total += errors[c]
-        exponent = np.int64(0)
-        while total >> (exponent + fraction + 1):
-            exponent += 1
-        r = min(fraction, np.int64(10))
-        inverse = tables.reciprocals[(total >> (exponent + fraction - r)) - (np.int64(1) << r)]
-        for c in range(len(logits)):
-            errors[c] = _round(errors[c] * inverse, r + 1 + exponent)
-    else:
-        shift = fraction - p.logit_fraction
-        for c in range(len(logits)):
-            errors[c] = logits[c] << shift if shift > 0 else _round(logits[c], -shift)
-    for c in range(len(logits)):
-        target = np.int64(1) << fraction if c == label else np.int64(0)
-        errors[c] = _clip(errors[c] - target, p.error_lo, p.error_hi)
-
-
-@compiled
-def _scale(errors, mantissa, exponent, p):
-    """Turn e_c into g_c = eta e_c, in place."""
-    left = max(np.int64(0), p.delta_fraction - p.error_fraction)
-    right = exponent + p.error_fraction - p.delta_fraction + left
-    for c in range(len(errors)):
-        errors[c] = _clip(_round(errors[c] * mantissa << left, right), p.delta_lo, p.delta_hi)
-
-
-@compiled
-def _deltas(g, p, layers, columns, feedback, slopes, scalars, deltas):
-    """Fill the delta of every neuron: b f' h of hidden ones, g_c of the output layer."""
-    k = p.log2_scale
-    for route in range(len(scalars)):
-        total = np.int64(0)
-        for n in range(feedback.classes.shape[1]):
-            total += g[feedback.classes[route, n]] * feedback.class_signs[route, n]
-        scalars[route] = _clip(total << k if k >= 0 else _round(total, -k), p.delta_lo, p.delta_hi)
-    for index in range(len(layers) - 1):
-        first, start = layers[index, FIRST], layers[index, DELTAS]
-        for j in range(layers[index, NEURONS]):
-            rounded = _round(scalars[feedback.route[first + j]] * slopes[first + j], p.activation_fraction)
-            deltas[start + columns[first + j]] = _clip(feedback.sign[first + j] * rounded, p.delta_lo, p.delta_hi)
-    for c in range(len(g)):
-        deltas[layers[-1, DELTAS] + columns[layers[-1, FIRST] + c]] = g[c]
 
 
 @compiled
@@ -304,36 +268,175 @@ def _update_stochastic(work, layer, rows, values, deltas, shift, lo, hi, state, 
 
 
 @compiled
-def _update(work, weights, layers, p, tables, space, frozen, state):
-    """Change every layer's weights by what the sample left in the workspace."""
+def _update(work, matrix, rows, values, deltas, base, layer, p, tables, space, state):
+    """Apply the pending update to a matrix that has the columns of a hidden layer and starts at bank row ``base``."""
     lo, hi = work(p.weight_lo), work(p.weight_hi)
+    if p.stochastic:
+        per_pass = layer[PASS]
+        passes = (layer[NEURONS] + per_pass - 1) // per_pass
+        _update_stochastic(
+            work,
+            matrix,
+            rows,
+            values,
+            deltas,
+            p.update_shift,
+            lo,
+            hi,
+            state,
+            base,
+            passes,
+            per_pass,
+            tables.noise,
+            space.noise,
+        )
+    else:
+        _update_nearest(work, matrix, rows, values, deltas, p.update_shift, lo, hi)
+
+
+@compiled
+def _bias_noise(state, row, p, tables):
+    """Rounding bits of an output bias in the bias tile."""
+    word, table = _row_word(state, row), tables.noise
+    low = table[0, word & 255, p.bias_noise] ^ table[1, word >> 8 & 255, p.bias_noise]
+    return np.int64(low ^ table[2, word >> 16 & 255, p.bias_noise] ^ table[3, word >> 24, p.bias_noise])
+
+
+@compiled
+def _gram(now, before, p):
+    """Scalar product of two samples' presynaptic activations, the bias's included."""
+    total = np.int64(p.one) * np.int64(p.one)
+    for i in range(len(now)):
+        total += np.int64(now[i]) * np.int64(before[i])
+    return _clip(_round(total, p.gram_shift), p.gram_lo, p.gram_hi)
+
+
+@compiled
+def _correction(delta, gram, p):
+    """What a pending update will take from a sum."""
+    product = np.int64(delta) * gram
+    return _round(product, p.correction_shift) if p.correction_shift >= 0 else product << -p.correction_shift
+
+
+@compiled
+def _answer_hidden(work, index, source, weights, layers, p, tables, space, pending, state):
+    """One sample through a hidden layer, and the pending update into its weights: fills f and f'."""
+    layer = layers[index]
+    width, first = layer[WIDTH], layer[FIRST]
+    count = _list_active(source, p.one, space.rows, space.values)
+    whole = (count + BLOCK - 1) // BLOCK * BLOCK
+    rows, values = space.rows[:whole], space.values[:whole]
+    matrix, sums = _matrix(weights, layers, index), space.totals[:width]
+    if p.saturates:
+        _sum_saturating(rows, values, matrix, p.accumulator_lo, p.accumulator_hi, sums)
+    else:
+        _sum_exact(work, rows, values, matrix, p.exact_terms, space.partial[:width], sums)
+    before = pending.activations[layer[SOURCE] :][: layer[FAN_IN]]
+    before_rows, before_values = space.pending_rows[layer[ROWS] :], space.pending_values[layer[ROWS] :]
+    deltas = pending.deltas[layer[DELTAS] :][:width]
+    if deltas.any():
+        gram, end = _gram(source, before, p), space.pending_counts[index]
+        for j in range(width):
+            sums[j] -= _correction(deltas[j], gram, p)
+        listed = before_rows[:end], before_values[:end]
+        _update(work, matrix, listed[0], listed[1], deltas, layer[BASE], layer, p, tables, space, state)
+    before[:] = source
+    space.pending_counts[index], before_rows[:whole], before_values[:whole] = count, rows, values
+    for j in range(first, first + layer[NEURONS]):
+        z = _clip(_round(sums[tables.columns[j]], p.z_shift), p.z_lo, p.z_hi) - p.z_lo
+        space.activations[j] = tables.values[z]
+        space.slopes[j] = tables.slopes[z]
+
+
+@compiled
+def _answer_output(work, weights, layers, p, tables, space, pending, state, logits):
+    """Fill the logits, and apply the pending update to the output layer: as to a hidden one, roles exchanged."""
+    last, outputs, deltas = layers[-1], space.outputs, pending.output_deltas
+    now, before = space.activations[last[FIRST] :], pending.activations[last[SOURCE] + last[FAN_IN] :]
+    for j in range(len(now)):
+        outputs[tables.columns[last[FIRST] + j]] = now[j]
+    matrix = weights[p.output_weights : p.output_biases].reshape(len(logits), last[WIDTH])
+    biases, gram = weights[p.output_biases :], _gram(now, before, p)
+    count = 0
+    for c in range(len(logits)):
+        row, total = matrix[c], np.int64(biases[c]) * p.one
+        for j in range(len(row)):
+            total += np.int64(row[j]) * np.int64(outputs[j])
+        corrected = total - _correction(deltas[c], gram, p)
+        logits[c] = _clip(_round(corrected, p.logit_shift), p.logit_lo, p.logit_hi)
+        space.rows[count], space.values[count] = c, deltas[c]
+        count += deltas[c] != 0
+    rows, values = space.rows[:count], space.values[:count]
+    _update(work, matrix, rows, values, space.pending_outputs, p.output_base, last, p, tables, space, state)
+    for c in rows:
+        noise = _bias_noise(state, p.output_base + c, p, tables) if p.stochastic else np.int64(1) << p.update_shift >> 1
+        biases[c] = _clip(biases[c] - (deltas[c] * p.one + noise >> p.update_shift), p.weight_lo, p.weight_hi)
+    before[:] = now
+    space.pending_outputs[:] = outputs
+
+
+@compiled
+def _answer(work, x, weights, layers, p, tables, space, pending, state, logits):
+    """Answer one sample with the pending update as a correction, then apply that update; x replaces its sample."""
+    source = x
     for index in range(len(layers)):
-        if frozen >> index & 1:
-            continue
-        inputs, begin, per_pass = layers[index, INPUTS], layers[index, DELTAS], layers[index, PASS]
-        layer, deltas = _matrix(weights, layers, index), space.deltas[begin : begin + layers[index, WIDTH]]
-        end = inputs + space.counts[index]
-        rows, values = space.rows[inputs:end], space.values[inputs:end]
-        if p.stochastic:
-            base, passes = layers[index, BASE], (layers[index, NEURONS] + per_pass - 1) // per_pass
-            _update_stochastic(
-                work,
-                layer,
-                rows,
-                values,
-                deltas,
-                p.update_shift,
-                lo,
-                hi,
-                state,
-                base,
-                passes,
-                per_pass,
-                tables.noise,
-                space.noise,
-            )
-        else:
-            _update_nearest(work, layer, rows, values, deltas, p.update_shift, lo, hi)
+        _answer_hidden(work, index, source, weights, layers, p, tables, space, pending, state)
+        source = space.activations[layers[index, FIRST] :][: layers[index, NEURONS]]
+    _answer_output(work, weights, layers, p, tables, space, pending, state, logits)
+
+
+@compiled
+def _errors(logits, label, p, tables, errors):
+    """Fill e_c: softmax minus target, or logit minus target."""
+    fraction = p.error_fraction
+    if p.softmax:
+        largest = logits.max()
+        total = np.int64(0)
+        for c in range(len(logits)):
+            errors[c] = tables.exponentials[min(largest - logits[c], len(tables.exponentials) - 1)]
+            total += errors[c]
+        exponent = np.int64(0)
+        while total >> (exponent + fraction + 1):
+            exponent += 1
+        r = min(fraction, np.int64(10))
+        inverse = tables.reciprocals[(total >> (exponent + fraction - r)) - (np.int64(1) << r)]
+        for c in range(len(logits)):
+            errors[c] = _round(errors[c] * inverse, r + 1 + exponent)
+    else:
+        shift = fraction - p.logit_fraction
+        for c in range(len(logits)):
+            errors[c] = logits[c] << shift if shift > 0 else _round(logits[c], -shift)
+    for c in range(len(logits)):
+        target = np.int64(1) << fraction if c == label else np.int64(0)
+        errors[c] = _clip(errors[c] - target, p.error_lo, p.error_hi)
+
+
+@compiled
+def _scale(errors, mantissa, exponent, p):
+    """Turn e_c into g_c = eta e_c, in place."""
+    left = max(np.int64(0), p.delta_fraction - p.error_fraction)
+    right = exponent + p.error_fraction - p.delta_fraction + left
+    for c in range(len(errors)):
+        errors[c] = _clip(_round(errors[c] * mantissa << left, right), p.delta_lo, p.delta_hi)
+
+
+@compiled
+def _deltas(g, frozen, p, layers, columns, feedback, slopes, scalars, pending):
+    """Fill the delta of every neuron that is to learn: b f' h of hidden ones, g_c of the output layer."""
+    k = p.log2_scale
+    for route in range(len(scalars)):
+        total = np.int64(0)
+        for n in range(feedback.classes.shape[1]):
+            total += g[feedback.classes[route, n]] * feedback.class_signs[route, n]
+        scalars[route] = _clip(total << k if k >= 0 else _round(total, -k), p.delta_lo, p.delta_hi)
+    for index in range(len(layers)):
+        first, start = layers[index, FIRST], layers[index, DELTAS]
+        learns = not frozen >> index & 1
+        for j in range(layers[index, NEURONS]):
+            rounded = _round(scalars[feedback.route[first + j]] * slopes[first + j], p.activation_fraction)
+            delta = _clip(feedback.sign[first + j] * rounded, p.delta_lo, p.delta_hi)
+            pending.deltas[start + columns[first + j]] = delta * learns
+    pending.output_deltas[:] = g * (not frozen >> len(layers) & 1)
 
 
 @compiled
@@ -344,25 +447,33 @@ def _next_state(state):
 
 
 @compiled
-def train(work, x, labels, mantissa, exponent, frozen, state, weights, layers, p, tables, feedback, logits):
-    """Online training over samples in order; changes ``weights``, fills ``logits``, returns the noise state."""
-    space = _workspace(work, layers, tables)
+def train(
+    work, x, labels, mantissa, exponent, frozen, state, waiting, weights, pending, layers, p, tables, feedback, logits
+):
+    """Online training over samples in order; changes ``weights`` and ``pending``, fills ``logits``.
+
+    ``waiting`` says whether an update is pending at first; afterwards the last sample's is. Returns the noise state.
+    """
+    space = _workspace(work, layers, p, tables, pending)
     errors = np.zeros(logits.shape[1], dtype=np.int64)
     scalars = np.zeros(len(feedback.classes), dtype=np.int64)
     state = np.uint32(state)
     for t in range(len(x)):
-        _forward(work, x[t], weights, layers, p, tables, space, logits[t])
+        _answer(work, x[t], weights, layers, p, tables, space, pending, state, logits[t])
+        if waiting:
+            state = _next_state(state)
+        waiting = True
         _errors(logits[t], labels[t], p, tables, errors)
         _scale(errors, mantissa, exponent, p)
-        _deltas(errors, p, layers, tables.columns, feedback, space.slopes, scalars, space.deltas)
-        _update(work, weights, layers, p, tables, space, frozen, state)
-        state = _next_state(state)
+        _deltas(errors, frozen, p, layers, tables.columns, feedback, space.slopes, scalars, pending)
     return state
 
 
 @compiled
-def infer(work, x, weights, layers, p, tables, logits):
-    """Fill the logits of every sample."""
-    space = _workspace(work, layers, tables)
+def infer(work, x, state, weights, pending, layers, p, tables, logits):
+    """Fill the logits of every sample, the first corrected for ``pending``, whose update is applied."""
+    space = _workspace(work, layers, p, tables, pending)
     for t in range(len(x)):
-        _forward(work, x[t], weights, layers, p, tables, space, logits[t])
+        _answer(work, x[t], weights, layers, p, tables, space, pending, np.uint32(state), logits[t])
+        pending.deltas[:] = 0
+        pending.output_deltas[:] = 0

@@ -113,7 +113,7 @@ def test_softmax_error_by_hand():
 
 
 def test_mse_error_by_hand():
-    config = accelerator([2, 3], 3, 1, formats={"logit": "Q4.6", "error": "Q1.4"})
+    config = accelerator([2, 1, 3], 3, 1, formats={"logit": "Q4.6", "error": "Q1.4"})
     # Logits lose two bits, half up; the target is 16; Q1.4 ends at -32 and 31.
     assert arithmetic.output_error(config, [6, -6, 1023], 0).tolist() == [2 - 16, -1, 31]
     assert arithmetic.output_error(config, [6, -6, 1023], 3).tolist() == [2, -1, 31]
@@ -189,6 +189,21 @@ def test_accumulator_saturates_at_every_addition(products):
         totals = [a + v for a, v in zip(totals, row, strict=True)]
     assert arithmetic.accumulate(narrow, products).tolist() == sums
     assert arithmetic.accumulate(exact, products).tolist() == totals
+
+
+def test_gram_and_correction_round_and_saturate_by_hand():
+    config = softmax_network(gram="Q1.10")  # a gram loses 6 bits, delta x gram 17 + 10 - 23 = 4
+    assert arithmetic.gram(config, np.array([31, 32, -32, -33, 2**17 - 1, -(2**18)])).tolist() == [
+        0,
+        1,
+        0,
+        -1,
+        2047,
+        -2048,
+    ]
+    assert arithmetic.correction(config, [8, 7, -8, -9], 1).tolist() == [1, 0, 0, -1]
+    coarse = softmax_network(gram="Q5.2")  # now 4 bits are missing
+    assert arithmetic.correction(coarse, [3, -3], 2).tolist() == [96, -96]
 
 
 def test_preactivations_and_logits_drop_bits_and_saturate():

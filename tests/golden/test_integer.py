@@ -13,6 +13,7 @@ from specified_machine import SpecifiedMachine
 from strategies import configurations, stimulus
 
 from dfarray.configuration import Configuration, parse_configuration
+from dfarray.feedback import routes
 from dfarray.golden import compilation, integer
 from dfarray.golden.arithmetic import quantize_inputs
 from dfarray.golden.datasets import load_dataset
@@ -20,6 +21,7 @@ from dfarray.golden.integer import IntegerNetwork
 from dfarray.golden.presentation import sample_order
 from dfarray.golden.reference import FloatNetwork
 from dfarray.initial_weights import initial_weights
+from dfarray.learning_rate import LearningRate
 
 
 def shipped(name: str, **training) -> Configuration:
@@ -34,33 +36,51 @@ def wide_random_weights(config: Configuration, seed: int) -> list[np.ndarray]:
     return [rng.integers(fmt.lo, fmt.hi + 1, w.shape, dtype=np.int32) for w in initial_weights(config)]
 
 
-def assert_same_as_specified(config: Configuration, weights, seed: int, frozen: tuple[int, ...] = ()) -> None:
-    """Train, infer, train at another rate with frozen layers: logits, weights and noise must be the same bits."""
-    x, labels, rate = stimulus(config, 9, seed)
+def assert_same_as_specified(config: Configuration, weights, seed: int, phases=None) -> None:
+    """Train, infer and flush in any order: logits, weights and noise must be the same bits.
+
+    A phase is (samples, frozen layers, whether at the configured rate) to train, a number of samples to infer, or None
+    to flush.
+    """
+    phases = phases or [(4, (), True), 1, (4, (), False)]
+    x, labels, other = stimulus(config, 40, seed)
     network, machine = IntegerNetwork(config, weights), SpecifiedMachine(config, weights)
-    first = config.training.rate
-    logits = [network.train(x[:4], labels[:4]), network.logits(x[4:5])]
-    logits.append(network.train(x[5:], labels[5:], rate=rate, freeze=frozen))
-    expected = [machine.sample(v, y, train=True, rate=first) for v, y in zip(x[:4], labels[:4], strict=True)]
-    expected.append(machine.sample(x[4], 0, train=False, rate=first))
-    expected += [
-        machine.sample(v, y, train=True, rate=rate, frozen=frozen) for v, y in zip(x[5:], labels[5:], strict=True)
-    ]
+    done = 0
+    for phase in phases:
+        if phase is None:
+            network.flush()
+            machine.flush()
+            continue
+        samples, frozen, configured = (phase, (), True) if isinstance(phase, int) else phase
+        rate, train = config.training.rate if configured else other, not isinstance(phase, int)
+        part = slice(done, done + samples)
+        done += samples
+        logits = network.train(x[part], labels[part], rate=rate, freeze=frozen) if train else network.logits(x[part])
+        assert logits.tolist() == [
+            machine.sample(v, y, train=train, rate=rate, frozen=frozen)
+            for v, y in zip(x[part], labels[part], strict=True)
+        ]
+    found = network.weights
+    network.flush()
     machine.flush()
-    assert np.concatenate(logits).tolist() == expected
-    assert [w.tolist() for w in network.weights] == machine.weights
+    assert [w.tolist() for w in found] == [w.tolist() for w in network.weights] == machine.weights
     assert network.noise_state == machine.state
 
 
+def phases_of(config: Configuration):
+    layers = st.sampled_from(range(1, len(config.network.layers)))
+    train = st.tuples(st.integers(1, 4), st.lists(layers, unique=True).map(tuple), st.booleans())
+    return st.lists(st.one_of(train, train, st.integers(1, 3), st.none()), min_size=1, max_size=6)
+
+
 @given(st.data(), st.integers(0, 2**32 - 1))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_configuration_is_as_specified(data, seed):
     config = data.draw(configurations())
-    layers = range(1, len(config.network.layers))
-    frozen = tuple(data.draw(st.lists(st.sampled_from(layers), unique=True)))
     weights = wide_random_weights(config, seed) if data.draw(st.booleans()) else initial_weights(config)
     event(f"saturating accumulator: {config.accumulator_saturates}")
-    assert_same_as_specified(config, weights, seed, frozen)
+    event(f"correction shifted: {'right' if config.correction_shift > 0 else 'left'}")
+    assert_same_as_specified(config, weights, seed, data.draw(phases_of(config)))
 
 
 # Of the first two nothing fits in 32 bits, of the last all but the updates.
@@ -97,19 +117,52 @@ def test_sums_that_need_more_than_32_bits_are_as_specified():
     assert [w.tolist() for w in network.weights] == machine.weights
 
 
-def test_narrow_accumulator_saturates_in_row_order():
-    config = accelerator([2, 2], 1, 1, formats={"weight": "Q0.6", "activation": "Q0.4", "accumulator": "Q0.10"})
-    # Rows: bias 0, then 60 * 15 twice: saturates at 1023; then the other way round it ends elsewhere.
-    weights = [np.array([[0, 63, -64], [63, 63, -64]], dtype=np.int32)]
-    network = IntegerNetwork(config, weights)
-    x = np.array([[15, 15]], dtype=np.int16)
-    # Second neuron: 63*15 = 945, + 945 saturates at 1023, - 960 = 63. First: 945 - 960 = -15. Logits drop 4 bits.
-    assert network.logits(x).tolist() == [[(-15 + 8) >> 4, (63 + 8) >> 4]]
+def test_narrow_accumulator_saturates_in_row_order_and_output_sums_are_exact():
+    formats = {"weight": "Q0.6", "activation": "Q0.4", "accumulator": "Q0.10"}
+    config = accelerator([2, 2, 2], 1, 2, activation="relu", formats=formats)
+    hidden = np.array([[63, 63, -64], [63, 63, 0]], dtype=np.int32)
+    output = np.array([[0, 63, 0], [63, 0, 63]], dtype=np.int32)
+    network = IntegerNetwork(config, [hidden, output])
+    # First neuron: 63*15 = 945, + 945 saturates at 1023, - 960 = 63: z = 63/16 = 4, a = 4/4 = 1; exactly it is 15.
+    # Second: saturates at 1023: z = 64, a = 15. Class 0: 63*1 = 63; class 1: 945 + 945 = 1890, beyond the accumulator.
+    assert network.logits(np.array([[15, 15]])).tolist() == [[(63 + 8) >> 4, (1890 + 8) >> 4]]
+
+
+def test_the_latest_update_is_a_correction_by_hand():
+    config = accelerator([2, 1, 2], 1, 1, activation="hard-tanh", formats={"gram": "Q2.4"})
+    assert (config.formats.activation.one, config.formats.weight.one, config.correction_shift) == (255, 1 << 15, -2)
+    # The neuron takes half the first input; the classes take the activation and its negative.
+    weights = [np.array([[0, 1 << 14, 0]]), np.array([[0, 1 << 15], [0, -(1 << 15)]])]
+    network, rate, (route,) = IntegerNetwork(config, weights), LearningRate(1, 2), routes(config)
+
+    # z = 2^14 128 / 2^17 = 16, a = 4 z = 64, logits +-2^15 64 / 2^17 = +-16.
+    assert network.train(np.array([[128, 0]]), [0], rate=rate).tolist() == [[16, -16]]
+    # e = (2^15 / 4 - 2^15, -2^15 / 4); g = e / 4, with two more fraction bits. f' is 1, and one class feeds the neuron.
+    g = [-24576, -8192]
+    delta = route.lane_signs[0] * g[route.classes[0]]
+    pending = network.pending
+    assert pending is not None
+    assert [part.tolist() for part in pending.activations] == [[128, 0], [64]]
+    assert [part.tolist() for part in pending.deltas] == [[delta], g]
+    assert [w.tolist() for w in network.unflushed_weights] == [w.tolist() for w in weights]
+
+    # gram = (128^2 + 255^2) / 2^12 = 19.9, rounded 20; the sum without the correction is 2^21 again.
+    z = (2**21 - 4 * delta * 20 + 2**16) >> 17
+    a = max(-255, min(255, 4 * z))
+    gram = (64 * a + 255**2 + 2**11) >> 12
+    sums = [2**15 * a - 4 * g[0] * gram, -(2**15) * a - 4 * g[1] * gram]
+    logits = network.train(np.array([[128, 64]]), [0], rate=rate)
+    assert logits.tolist() == [[(v + 2**16) >> 17 for v in sums]]
+    # By then the first update has been applied: delta x / 2^10, here without a rest.
+    steps = [delta * 255 / 2**10, delta * 128 / 2**10]
+    assert network.unflushed_weights[0].tolist() == [[-steps[0], 2**14 - steps[1], 0]]
+    outputs = [[-g[0] * 255 / 2**10, 2**15 - g[0] / 16], [-g[1] * 255 / 2**10, -(2**15) - g[1] / 16]]
+    assert network.unflushed_weights[1].tolist() == outputs
 
 
 def test_of_equal_logits_the_lowest_class_is_predicted():
-    config = accelerator([2, 4], 2, 1)
-    weights = [np.array([[0, 0, 0], [9000, 0, 0], [0, 9000, 0], [9000, 0, 0]], dtype=np.int32)]
+    config = accelerator([2, 1, 4], 2, 1)
+    weights = [np.zeros((1, 3), dtype=np.int32), np.array([[0, 0], [9000, 0], [0, 0], [9000, 0]], dtype=np.int32)]
     assert IntegerNetwork(config, weights).predict(np.array([[0, 0], [255, 0]])).tolist() == [1, 1]
 
 
@@ -126,15 +179,69 @@ def test_portions_do_not_show(monkeypatch):
     assert all((a == b).all() for a, b in zip(parts.weights, whole.weights, strict=True))
 
 
-def test_weights_and_noise_state_are_all_there_is_to_save():
+def test_state_can_be_saved_between_any_two_samples():
+    config = accelerator([6, 5, 4, 3], 2, 2, rounding="stochastic")
+    x, labels, _ = stimulus(config, 40, 1)
+    network = IntegerNetwork(config)
+    network.train(x[:20], labels[:20], freeze=(2,))
+    resumed = IntegerNetwork(config)
+    resumed.unflushed_weights, resumed.noise_state = network.unflushed_weights, network.noise_state
+    resumed.pending = network.pending
+    assert (resumed.train(x[20:], labels[20:]) == network.train(x[20:], labels[20:])).all()
+    assert all((a == b).all() for a, b in zip(resumed.weights, network.weights, strict=True))
+
+
+def test_after_a_flush_weights_and_noise_state_are_all_there_is_to_save():
     config = accelerator([6, 5, 3], 2, 2, rounding="stochastic")
     x, labels, _ = stimulus(config, 40, 1)
     network = IntegerNetwork(config)
     network.train(x[:20], labels[:20])
+    network.flush()
+    assert network.pending is None
     resumed = IntegerNetwork(config, network.weights)
     resumed.noise_state = network.noise_state
     assert (resumed.train(x[20:], labels[20:]) == network.train(x[20:], labels[20:])).all()
     assert all((a == b).all() for a, b in zip(resumed.weights, network.weights, strict=True))
+
+
+def test_looking_at_weights_changes_nothing():
+    config = accelerator([6, 5, 3], 2, 2, rounding="stochastic")
+    x, labels, _ = stimulus(config, 40, 4)
+    watched, alone = IntegerNetwork(config), IntegerNetwork(config)
+    for v, label in zip(x, labels, strict=True):
+        assert (watched.train(v[None], [label]) == alone.train(v[None], [label])).all()
+        watched.weights  # noqa: B018 - the property is what is tested
+    assert all((a == b).all() for a, b in zip(watched.weights, alone.weights, strict=True))
+    assert watched.noise_state == alone.noise_state
+
+
+def test_assigned_weights_know_of_no_update():
+    config = accelerator([6, 5, 3], 2, 2)
+    x, labels, _ = stimulus(config, 5, 5)
+    network = IntegerNetwork(config)
+    network.train(x, labels)
+    network.weights = initial_weights(config)
+    assert network.pending is None
+    assert all((a == b).all() for a, b in zip(network.weights, initial_weights(config), strict=True))
+
+
+@pytest.mark.parametrize("layers", [[6, 5, 3], [6, 7, 5, 3]])
+def test_in_fine_formats_it_is_online_learning_without_staleness(layers):
+    """The correction is what waiting for the update would give: float64 SGD differs by roundings alone."""
+    fine = {"weight": "Q2.24", "activation": "Q0.13", "preactivation": "Q2.10", "logit": "Q8.10", "error": "Q1.24"}
+    config = accelerator(
+        layers, 3, 2, error="softmax-cross-entropy", formats=fine | {"delta": "Q0.31", "gram": "Q3.20"}
+    )
+    rng = np.random.default_rng(8)
+    x, labels = rng.uniform(-0.9, 0.9, (200, layers[0])), rng.integers(0, 3, 200)
+    network, reference = IntegerNetwork(config), FloatNetwork(config)
+    network.train(quantize_inputs(config, x), labels)
+    reference.train(x, labels)
+    scale = 2.0**config.formats.weight.fraction_bits
+    for first, found, expected in zip(initial_weights(config), network.weights, reference.weights, strict=True):
+        moved = np.abs(expected - first / scale).max()
+        assert moved > 0.3
+        assert np.abs(found / scale - expected).max() < 0.02 * moved
 
 
 def test_inference_learns_nothing_and_weights_are_copies():
@@ -155,15 +262,17 @@ def test_frozen_layers_keep_their_weights_and_noise_advances():
     before = network.weights
     network.train(x, labels, freeze=(1, 3))
     free.train(x, labels)
+    network.flush()
+    free.flush()
     assert [bool((a == b).all()) for a, b in zip(network.weights, before, strict=True)] == [True, False, True]
     assert network.noise_state == free.noise_state != config.training.seed
 
 
 def test_label_beyond_the_classes_has_no_target():
-    config = accelerator([2, 3], 3, 1, error="mse")
-    network = IntegerNetwork(config, [np.zeros((3, 3), dtype=np.int32)])
+    config = accelerator([2, 1, 3], 3, 1, error="mse")
+    network = IntegerNetwork(config, [np.zeros((1, 3), dtype=np.int32), np.zeros((3, 2), dtype=np.int32)])
     network.train(np.array([[255, 0]]), [3])
-    assert not network.weights[0].any()
+    assert not any(layer.any() for layer in network.weights)
 
 
 @pytest.mark.parametrize(

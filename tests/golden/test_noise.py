@@ -36,13 +36,14 @@ def test_lanes_take_low_bits_of_the_rotated_word(words, bits):
 
 
 @given(WORDS, st.integers(0, 500))
-def test_byte_tables_give_the_bits_of_every_neuron(state, row):
+def test_byte_tables_give_the_bits_of_every_neuron_and_of_the_bias_tile(state, row):
     config = accelerator([3, 11, 4], 4, 3, rounding="stochastic")
     tables = noise.bit_tables(config)
     word = int(noise.row_words(state, [row])[0])
     found = np.bitwise_xor.reduce([tables[k, word >> 8 * k & 255] for k in range(4)])
-    expected = noise.rounding_noise(config, state, [row]).reshape(-1)[:11]
-    assert (found == expected).all()
+    (bias,) = noise.bias_rounding_noise(config, state, [row])
+    assert bias == specified.lane_bits(specified.tile_word(state, row, 4), 0, config.formats.update_shift)
+    assert found.tolist() == [*noise.rounding_noise(config, state, [row]).reshape(-1)[:11], bias]
 
 
 def test_noise_is_uniform_and_new_for_every_update():
