@@ -56,6 +56,9 @@ class Latency:
 FETCH = 6
 """F: from the sequencer's decision to the packet at the head of the broadcast chain."""
 
+COLLECT = 4
+"""Of E + COLLECT: from an ACTIVATE or READ at the head to its first collect token; lane 0's activation is there."""
+
 FAMILIES = {"generic": Latency(weight_read=2, multiply=3)}
 """Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers."""
 

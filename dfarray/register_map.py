@@ -6,7 +6,7 @@ from zlib import crc32
 
 from dfarray.configuration import Configuration
 
-MAGIC = 0xDFA0_0001
+MAGIC = 0xDFA0_0002
 ADDRESS_BITS = 8
 
 
@@ -81,7 +81,15 @@ def register_map(config: Configuration) -> tuple[Register, ...]:
             ro,
             (Field("crc", 0, 32, "CRC-32 of the configuration it was generated from", configuration_crc(config)),),
         ),
-        Register("CONTROL", 0x08, rw, (Field("train", 0, 1, "Samples train (1) or are only inferred (0)", 1),)),
+        Register(
+            "CONTROL",
+            0x08,
+            rw,
+            (
+                Field("train", 0, 1, "Samples train (1) or are only inferred (0)", 1),
+                Field("events", 1, 1, "Samples come as events (index, value) (1) or dense (0)"),
+            ),
+        ),
         Register(
             "COMMAND",
             0x0C,
@@ -98,7 +106,7 @@ def register_map(config: Configuration) -> tuple[Register, ...]:
             ro,
             (
                 Field("busy", 0, 1, "A sample or command is waiting or under way"),
-                Field("pending", 1, 1, "The last sample's update is not yet in the weights"),
+                Field("pending", 1, 1, "An update is not yet in the weights"),
                 Field("refused", 2, 1, "The last load or dump was refused: rows outside the bank"),
             ),
         ),
@@ -130,4 +138,6 @@ def register_map(config: Configuration) -> tuple[Register, ...]:
             "FRAMING_ERRORS", 0x2C, ro, (Field("count", 0, 32, "Samples discarded since reset: last came wrongly"),)
         ),
         Register("BUSY_CYCLES", 0x30, ro, (Field("count", 0, 32, "Clock cycles spent busy, modulo 2**32"),)),
+        Register("MACS_LOW", 0x34, ro, (Field("count", 0, 32, "Useful multiply-accumulates since reset, low half"),)),
+        Register("MACS_HIGH", 0x38, ro, (Field("count", 0, 32, "The high half"),)),
     )

@@ -22,8 +22,8 @@ class Accelerator(wiring.Component):
 
     Attributes
     ----------
-    samples : In {valid, ready, value, label, last}
-        n_0 values a sample, activation format; the label counts with the last value.
+    samples : In {valid, ready, value, index, label, last}
+        n_0 values a sample, or events (index, value), activation format; the label counts with the last transfer.
     results : Out {valid, ready, logit, prediction, last}
         C logits a sample, class 0 first.
     weights_in, weights_out : {valid, ready, data}
@@ -44,7 +44,7 @@ class Accelerator(wiring.Component):
         weight = ready_valid(data=q_shape(formats.weight))
         super().__init__(
             {
-                "samples": In(ready_valid(value=q_shape(formats.activation), label=classes, last=1)),
+                "samples": In(ready_valid(value=q_shape(formats.activation), index=index_bits(config.network.inputs), label=classes, last=1)),
                 "results": Out(ready_valid(logit=q_shape(formats.logit), prediction=classes, last=1)),
                 "weights_in": In(weight),
                 "weights_out": Out(weight),
@@ -64,9 +64,11 @@ class Accelerator(wiring.Component):
             registers.pending.eq(core.pending),
             registers.sample_done.eq(core.sample_done),
             registers.framing_error.eq(core.framing_error),
+            registers.macs.eq(core.macs),
             core.samples.valid.eq(self.samples.valid),
             self.samples.ready.eq(core.samples.ready),
             core.samples.payload.value.eq(self.samples.value),
+            core.samples.payload.index.eq(self.samples.index),
             core.samples.payload.label.eq(self.samples.label),
             core.samples.payload.last.eq(self.samples.last),
             self.results.valid.eq(core.results.valid),

@@ -65,3 +65,14 @@ def lookup(m: Module, index: Value, values, name: str) -> Signal:
     entry = Signal(width, name=name)
     m.d.comb += entry.eq(Const(packed, width * len(values)).word_select(index, width))
     return entry
+
+
+def adder_tree(m: Module, values, name: str) -> Value:
+    """Add values pairwise, a register a level: one cycle, and ``ceil(log2(len(values)))`` levels."""
+    values = [delay(m, value, 1, f"{name}_{index}") for index, value in enumerate(values)]
+    level = 0
+    while len(values) > 1:
+        level += 1
+        pairs = [sum(values[k : k + 2]) for k in range(0, len(values), 2)]
+        values = [delay(m, pair, 1, f"{name}_{level}_{index}") for index, pair in enumerate(pairs)]
+    return values[0]

@@ -106,3 +106,13 @@ class Multiplier(wiring.Component):
             self.product.eq(delay(m, product, self.latency - before, "product")),
         ]
         return m
+
+
+def weight_bank(family, shape, depth, init, latency):
+    """The family's weight bank."""
+    return WeightBank(shape, depth, init, latency)
+
+
+def multiplier(family, a, b, latency):
+    """The family's multiplier."""
+    return Multiplier(a, b, latency)

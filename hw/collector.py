@@ -1,4 +1,4 @@
-"""The collector: after the last row of a pass, asks every lane for its result, in neuron order."""
+"""The collector: after an ACTIVATE or a READ, asks every lane for its activation or weight, in neuron order."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -6,19 +6,14 @@ from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
 from dfarray.hw.packets import Kind, collect_token
-from dfarray.latency import FETCH
+from dfarray.latency import COLLECT, FETCH
 from dfarray.trace import index_bits
 
 
 def collect_request(config: Configuration) -> data.StructLayout:
     """What to collect: lanes 0..last_lane of all tiles, in the last lane only ``last_count`` tiles."""
     return data.StructLayout(
-        {
-            "kind": Kind,
-            "slot": index_bits(len(config.passes)),
-            "last_lane": index_bits(config.array.lanes),
-            "last_count": index_bits(config.array.tiles + 1),
-        }
+        {"kind": Kind, "last_lane": index_bits(config.array.lanes), "last_count": index_bits(config.array.tiles + 2)}
     )
 
 
@@ -28,10 +23,10 @@ class Collector(wiring.Component):
     Attributes
     ----------
     start, request : In
-        In the cycle in which the last row of a pass is decided; only while not ``busy``.
+        In the cycle in which the ACTIVATE or READ is decided; only while not ``busy``.
     busy : Out(1)
     token : Out(collect_token)
-        Head of the token chain; the first token ``FETCH + result latency - 1`` cycles after ``start``.
+        Head of the token chain; the first token ``FETCH + E + COLLECT`` cycles after ``start``.
     """
 
     def __init__(self, config: Configuration):
@@ -48,14 +43,16 @@ class Collector(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         tiles = self._config.array.tiles
-        first_token = FETCH + self._config.latency.result - 1
+        first_token = FETCH + self._config.latency.sum + COLLECT
         request = Signal.like(self.request)
         lane = Signal(index_bits(self._config.array.lanes))
-        timer = Signal(range(max(first_token, tiles)))
+        timer = Signal(range(max(first_token, tiles + 2)))
         cooling = Signal()
-        count = Signal(index_bits(tiles + 1))
+        count = Signal(index_bits(tiles + 2))
         at_last_lane = lane == request.last_lane
-        m.d.comb += count.eq(Mux(at_last_lane, request.last_count, tiles))
+        # The bias tile answers with the weights of lane 0.
+        every = Mux((lane == 0) & (request.kind == Kind.WEIGHT), tiles + 1, tiles)
+        m.d.comb += count.eq(Mux(at_last_lane, request.last_count, every))
         m.d.sync += self.token.valid.eq(0)
         with m.If(self.start):
             m.d.sync += [
@@ -74,10 +71,9 @@ class Collector(wiring.Component):
                 self.token.valid.eq(1),
                 self.token.lane.eq(lane),
                 self.token.kind.eq(request.kind),
-                self.token.slot.eq(request.slot),
                 self.token.count.eq(count),
                 lane.eq(lane + 1),
                 cooling.eq(at_last_lane),
-                timer.eq(Mux(at_last_lane, tiles, count) - 1),
+                timer.eq(Mux(at_last_lane, tiles, count - 1)),
             ]
         return m

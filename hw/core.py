@@ -8,15 +8,18 @@ from amaranth.lib.wiring import In, Out
 from dfarray.configuration import Configuration, Rounding
 from dfarray.feedback import routes
 from dfarray.hw.arithmetic import q_shape
+from dfarray.hw.bias_tile import BiasTile
 from dfarray.hw.collector import Collector
 from dfarray.hw.error_unit import ErrorUnit, result_word
 from dfarray.hw.feedback import FeedbackNetwork
 from dfarray.hw.fetch import Fetch
-from dfarray.hw.noise import RowNoise
+from dfarray.hw.input_store import InputStore, sample_word
+from dfarray.hw.noise import NoiseState, RowNoise
 from dfarray.hw.packets import Kind, broadcast_packet
+from dfarray.hw.readout import Readout
 from dfarray.hw.sequencer import Sequencer
 from dfarray.hw.settings import COMMANDS, settings_layout
-from dfarray.hw.stores import ActivationStore, InputStore, sample_word
+from dfarray.hw.stores import ActivationStore
 from dfarray.hw.tile import Tile
 from dfarray.placement import to_banks
 
@@ -35,27 +38,32 @@ class Core(wiring.Component):
     samples : In stream of sample_word
     results : Out stream of result_word
     weights_in, weights_out : streams of weights
-        Bulk LOAD and DUMP: tile fastest, then lane, then row.
+        Bulk LOAD and DUMP, in the order of :func:`dfarray.placement.to_image`.
     settings, command : In
     busy, pending : Out(1)
         Work is waiting or under way; an update is pending.
     framing_error, sample_done : Out(1)
         Strobes for counters.
+    macs : Out
+        Useful multiply-accumulates begun in the cycle before.
     """
 
     def __init__(self, config: Configuration, weights):
         self._config = config
-        banks = to_banks(config, weights)
+        banks, biases = to_banks(config, weights)
         signs = [{} for _ in range(config.array.tiles)]
         for route in routes(config):
             signs[route.tile].update({(route.slot, lane): sign for lane, sign in enumerate(route.lane_signs)})
         self.sequencer = Sequencer(config)
         self.fetch = Fetch(config)
         self.collector = Collector(config)
+        self.readout = Readout(config)
         self.error_unit = ErrorUnit(config)
         self.feedback = FeedbackNetwork(config)
+        self.inputs = InputStore(config)
         self.activations = ActivationStore(config)
         self.tiles = [Tile(config, t, banks[:, :, t], signs[t]) for t in range(config.array.tiles)]
+        self.bias_tile = BiasTile(config, biases.tolist())
         weight = stream.Signature(q_shape(config.formats.weight))
         super().__init__(
             {
@@ -69,19 +77,23 @@ class Core(wiring.Component):
                 "pending": Out(1),
                 "framing_error": Out(1),
                 "sample_done": Out(1),
+                "macs": Out(len(self.sequencer.macs)),
             }
         )
         self.head = Signal(broadcast_packet(config))
+        # The store is empty in networks with one hidden layer, and then has no signals of its own.
+        self.received = Signal.like(self.activations.received)
+        self.available = Signal.like(self.activations.available)
 
     def elaborate(self, platform):
         m = Module()
-        config = self._config
         m.submodules.sequencer = sequencer = self.sequencer
         m.submodules.fetch = fetch = self.fetch
         m.submodules.collector = collector = self.collector
+        m.submodules.readout = readout = self.readout
         m.submodules.error_unit = error_unit = self.error_unit
         m.submodules.feedback = feedback = self.feedback
-        m.submodules.input_store = inputs = InputStore(config)
+        m.submodules.input_store = inputs = self.inputs
         m.submodules.activation_store = activations = self.activations
         wiring.connect(m, wiring.flipped(self.samples), inputs.samples)
         wiring.connect(m, error_unit.results, wiring.flipped(self.results))
@@ -89,73 +101,111 @@ class Core(wiring.Component):
         m.d.comb += [
             sequencer.settings.eq(self.settings),
             sequencer.command.eq(self.command),
-            sequencer.sample_ready.eq(inputs.full),
-            sequencer.received.eq(activations.received),
+            sequencer.sample_complete.eq(inputs.complete),
+            sequencer.label.eq(inputs.label),
+            sequencer.input_rows.eq(inputs.rows),
+            sequencer.input_gram.eq(inputs.gram),
+            sequencer.list_rows.eq(activations.rows),
+            sequencer.list_complete.eq(activations.complete),
+            sequencer.list_gram.eq(activations.gram),
             sequencer.collector_busy.eq(collector.busy),
             sequencer.error_idle.eq(error_unit.idle),
             sequencer.delivered.eq(feedback.delivered),
+            sequencer.corrected.eq(feedback.corrected),
+            sequencer.ready.eq(error_unit.ready),
             sequencer.load_valid.eq(self.weights_in.valid),
+            sequencer.load_value.eq(self.weights_in.payload),
             self.weights_in.ready.eq(sequencer.load_ready),
             self.busy.eq(sequencer.busy),
-            self.pending.eq(sequencer.pending),
+            self.pending.eq(sequencer.pending_u | sequencer.pending_v),
             self.framing_error.eq(inputs.framing_error),
             self.sample_done.eq(self.results.valid & self.results.ready & self.results.payload.last),
+            self.macs.eq(sequencer.macs),
+            self.received.eq(activations.received),
+            self.available.eq(activations.available),
+            inputs.events.eq(self.settings.events),
             inputs.take.eq(sequencer.take_sample),
-            inputs.address.eq(sequencer.input_address),
-            activations.take.eq(sequencer.take_sample),
-            activations.address.eq(sequencer.activation_address),
-            fetch.decision.eq(sequencer.decision),
-            fetch.weight.eq(self.weights_in.payload),
-            fetch.inputs.current.eq(inputs.current),
-            fetch.inputs.previous.eq(inputs.previous),
-            fetch.activations.current.eq(activations.current),
-            fetch.activations.previous.eq(activations.previous),
+            inputs.previous.eq(sequencer.previous_list),
+            inputs.entry.eq(sequencer.entry),
+            activations.start.eq(sequencer.start_sweep),
+            activations.layer.eq(sequencer.layer),
+            activations.entry.eq(sequencer.entry),
             collector.start.eq(sequencer.collect),
             collector.request.eq(sequencer.collect_request),
-            error_unit.start.eq(sequencer.take_sample),
-            error_unit.label.eq(inputs.label),
-            error_unit.train.eq(self.settings.train),
-            error_unit.mantissa.eq(self.settings.rate_mantissa),
-            error_unit.exponent.eq(self.settings.rate_exponent),
-            error_unit.read_class.eq(feedback.read_class),
-            feedback.scaled_error.eq(error_unit.scaled_error),
-            feedback.request.eq(sequencer.feedback_request),
-            feedback.slot.eq(sequencer.feedback_slot),
-            feedback.frozen.eq(sequencer.feedback_frozen),
-            self.head.eq(fetch.packet),
+            error_unit.start.eq(sequencer.error_start),
+            error_unit.context.eq(sequencer.error_context),
+            error_unit.clear_ready.eq(sequencer.clear_ready),
+            readout.start.eq(sequencer.error_start),
+            readout.correct.eq(error_unit.correct),
+            error_unit.logit.eq(readout.logit),
+            feedback.shadow.eq(sequencer.shadow_request),
+            feedback.correction.eq(sequencer.correction_request),
+            feedback.ready.eq(error_unit.ready),
         ]
-        if config.training.rounding is Rounding.STOCHASTIC:
-            m.submodules.noise = noise = RowNoise(len(sequencer.decision.address), config.training.seed)
-            m.d.comb += [
-                noise.row.eq(sequencer.decision.address),
-                noise.reseed.eq(sequencer.reseed),
-                noise.seed.eq(self.settings.seed),
-                noise.advance.eq(sequencer.update_ends),
-                self.head.noise.eq(noise.word),
-            ]
-        self._chain(m, self.head)
+        self._fetch(m, fetch, sequencer, inputs, activations)
+        readers = [
+            (feedback.read_class, feedback.read_bank, feedback.scaled_error),
+            (fetch.error_class, fetch.error_bank, None),
+            (readout.read_class, ~error_unit.bank, readout.error),
+        ]
+        for port, (wanted, bank, error) in zip(error_unit.read, readers, strict=True):
+            m.d.comb += [port.read_class.eq(wanted), port.bank.eq(bank)]
+            if error is None:
+                m.d.sync += fetch.error.eq(port.error)
+            else:
+                m.d.comb += error.eq(port.error)
+        self._chain(m)
         self._returns(m)
         return m
 
-    def _chain(self, m, head):
-        upstream = {"broadcast": head, "token": self.collector.token, "feedback": self.feedback.word, "return": None}
-        for index, tile in enumerate(self.tiles):
+    def _fetch(self, m, fetch, sequencer, inputs, activations):
+        config = self._config
+        m.d.comb += [
+            fetch.decision.eq(sequencer.decision),
+            fetch.inputs.eq(inputs.read),
+            fetch.activations.eq(activations.read),
+            self.head.eq(fetch.packet),
+        ]
+        if config.training.rounding is Rounding.STOCHASTIC:
+            m.submodules.noise_state = state = NoiseState(config.training.seed)
+            m.submodules.noise = noise = RowNoise(len(fetch.row))
+            m.d.comb += [
+                state.reseed.eq(sequencer.reseed),
+                state.seed.eq(self.settings.seed),
+                state.advance.eq(sequencer.advance_noise),
+                sequencer.noise_state.eq(state.state),
+                noise.row.eq(fetch.row),
+                noise.state.eq(fetch.noise),
+                self.head.noise.eq(noise.word),
+            ]
+
+    def _chain(self, m):
+        upstream = {
+            "broadcast": self.head,
+            "token": self.collector.token,
+            "feedback": self.feedback.word,
+            "return": None,
+            "partial": None,
+        }
+        for index, tile in enumerate([*self.tiles, self.bias_tile]):
             m.submodules[f"tile_{index}"] = tile
+            if tile is self.bias_tile:
+                del upstream["feedback"]
             for name, source in upstream.items():
                 if source is not None:
                     m.d.comb += getattr(tile, f"{name}_in").eq(source)
-            upstream = {name: getattr(tile, f"{name}_out") for name in upstream}
+            if tile is not self.bias_tile:
+                upstream = {name: getattr(tile, f"{name}_out") for name in upstream}
 
     def _returns(self, m):
-        word = self.tiles[-1].return_out
+        word = self.bias_tile.return_out
         # Holds a whole row. Below four words the FIFO has no memory and is a cycle faster.
-        lanes = self._config.array.tiles * self._config.array.lanes
-        m.submodules.dump = dump = SyncFIFOBuffered(width=self._config.formats.weight.width, depth=max(4, lanes))
+        words = self._config.array.tiles * self._config.array.lanes + 1
+        m.submodules.dump = dump = SyncFIFOBuffered(width=self._config.formats.weight.width, depth=max(4, words))
         m.d.comb += [
+            self.readout.partial.eq(self.bias_tile.partial_out),
             self.activations.write.enable.eq(word.valid & (word.kind == Kind.HIDDEN)),
             self.activations.write.value.eq(word.value),
-            self.error_unit.logit.valid.eq(word.valid & (word.kind == Kind.OUTPUT)),
-            self.error_unit.logit.value.eq(word.value),
             dump.w_en.eq(word.valid & (word.kind == Kind.WEIGHT)),
             dump.w_data.eq(word.value),
             self.weights_out.valid.eq(dump.r_rdy),

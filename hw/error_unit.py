@@ -1,12 +1,13 @@
 """The error unit: logits in, results out, and learning-rate-scaled errors g_c for the feedback network."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, ErrorKind
 from dfarray.hw.arithmetic import delay, q_shape, saturate
+from dfarray.hw.context import output_context
 from dfarray.hw.softmax import SoftmaxErrors, SquaredErrors
 from dfarray.latency import error_latency
 from dfarray.learning_rate import EXPONENT_BITS, MANTISSA_BITS
@@ -21,21 +22,26 @@ def result_word(config: Configuration) -> data.StructLayout:
 
 
 class ErrorUnit(wiring.Component):
-    """Output error of one sample after the other.
+    """Output error of one sample after the other; keeps g of two, a bank for each parity.
 
     Attributes
     ----------
     start : In(1)
-        A sample's sweep starts; ``label``, ``train`` and the learning rate are latched.
-    label, train, mantissa, exponent : In
+        A sample's output rows start; ``context`` is latched.
+    context : In(output_context)
     logit : In {valid, value}
         C logits, class 0 first.
     results : Out stream of result_word
         C transfers a sample.
     idle : Out(1)
         Results are delivered and, for a training sample, the errors are complete.
-    read_class : In
-    scaled_error : Out(delta)
+    correct, bank : Out(1)
+        Latched from the context: whether the sums are corrected, and the sample's own bank.
+    clear_ready : In(2)
+        Strobe: the bank's g belong to no sample any more.
+    ready : Out(2)
+        Whether a bank's g are complete.
+    read : three of {read_class, bank} In, {error} Out
         g of the ``read_class`` of the cycle before.
 
     Latency: :func:`dfarray.latency.error_latency` from the last logit to ``idle``.
@@ -47,36 +53,34 @@ class ErrorUnit(wiring.Component):
         self._source = SoftmaxErrors(config) if softmax else SquaredErrors(config)
         self.latency = error_latency(config.network.classes, softmax)
         bits = index_bits(config.network.classes)
+        delta = q_shape(config.formats.delta)
         self.write_enable = Signal()
         self.write_class = Signal(bits)
-        self.write_value = Signal(q_shape(config.formats.delta))
+        self.write_value = Signal(delta)
+        reader = wiring.Signature({"read_class": In(bits), "bank": In(1), "error": Out(delta)})
         super().__init__(
             {
                 "start": In(1),
-                "label": In(bits),
-                "train": In(1),
-                "mantissa": In(MANTISSA_BITS),
-                "exponent": In(EXPONENT_BITS),
+                "context": In(output_context(config)),
                 "logit": In(data.StructLayout({"valid": 1, "value": q_shape(config.formats.logit)})),
                 "results": Out(stream.Signature(result_word(config))),
                 "idle": Out(1),
-                "read_class": In(bits),
-                "scaled_error": Out(q_shape(config.formats.delta)),
+                "correct": Out(1),
+                "bank": Out(1),
+                "clear_ready": In(2),
+                "ready": Out(2),
+                "read": Out(reader).array(3),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        train, label = Signal(), Signal.like(self.label)
-        mantissa, exponent = Signal.like(self.mantissa), Signal.like(self.exponent)
+        context = Signal.like(self.context)
         with m.If(self.start):
-            m.d.sync += [
-                train.eq(self.train),
-                label.eq(self.label),
-                mantissa.eq(self.mantissa),
-                exponent.eq(self.exponent),
-            ]
+            m.d.sync += context.eq(self.context)
+        settings = context.settings
+        m.d.comb += [self.correct.eq(context.correct), self.bank.eq(context.parity)]
         m.submodules.logits = logits = Memory(
             shape=q_shape(config.formats.logit), depth=config.network.classes, init=[]
         )
@@ -85,13 +89,13 @@ class ErrorUnit(wiring.Component):
         self._send_results(m, logits.read_port(), complete, prediction)
         read = logits.read_port()
         m.d.comb += [
-            source.start.eq(complete & train),
+            source.start.eq(complete & settings.train),
             source.largest.eq(largest),
-            source.label.eq(label),
+            source.label.eq(settings.label),
             source.logit.eq(read.data),
             read.addr.eq(source.read_class),
         ]
-        self._scale(m, mantissa, exponent)
+        self._scale(m, settings.mantissa, settings.exponent)
         return m
 
     def _receive(self, m, write):
@@ -135,7 +139,7 @@ class ErrorUnit(wiring.Component):
         with m.If(self.write_enable & (self.write_class == classes - 1)):
             m.d.sync += errors_pending.eq(0)
         with m.If(self.start):
-            m.d.sync += [results_pending.eq(1), errors_pending.eq(self.train)]
+            m.d.sync += [results_pending.eq(1), errors_pending.eq(self.context.settings.train)]
 
     def _scale(self, m, mantissa, exponent):
         """g_c = e_c times the learning rate, two cycles after e_c."""
@@ -152,14 +156,20 @@ class ErrorUnit(wiring.Component):
             self.write_class.eq(delay(m, source.error_class, 1, "scaled_class")),
             self.write_value.eq(saturate(m, scaled, len(self.write_value), "scaled")),
         ]
-        m.submodules.scaled_errors = memory = Memory(
-            shape=self.write_value.shape(), depth=config.network.classes, init=[]
-        )
-        write, read = memory.write_port(), memory.read_port()
+        class_bits = len(self.write_class)
+        m.submodules.scaled_errors = memory = Memory(shape=self.write_value.shape(), depth=2 << class_bits, init=[])
+        write = memory.write_port()
         m.d.comb += [
             write.en.eq(self.write_enable),
-            write.addr.eq(self.write_class),
+            write.addr.eq(Cat(self.write_class, self.bank)),
             write.data.eq(self.write_value),
-            read.addr.eq(self.read_class),
-            self.scaled_error.eq(read.data),
         ]
+        for reader in self.read:
+            port = memory.read_port()
+            m.d.comb += [port.addr.eq(Cat(reader.read_class, reader.bank)), reader.error.eq(port.data)]
+        completed = self.write_enable & (self.write_class == config.network.classes - 1)
+        for bank in range(2):
+            with m.If(self.clear_ready[bank]):
+                m.d.sync += self.ready[bank].eq(0)
+            with m.If(completed & (self.bank == bank)):
+                m.d.sync += self.ready[bank].eq(1)

@@ -8,7 +8,8 @@ from amaranth.lib.wiring import In, Out
 from dfarray.configuration import Configuration
 from dfarray.feedback import routes
 from dfarray.hw.arithmetic import delay, lookup, q_shape, round_half_up, saturate
-from dfarray.hw.packets import FeedbackOperation, feedback_word, hidden_slots
+from dfarray.hw.packets import FeedbackOperation, feedback_word
+from dfarray.hw.sequencer import feedback_request
 from dfarray.trace import index_bits
 
 
@@ -19,53 +20,48 @@ def connections(config: Configuration) -> tuple[list[tuple[int, int]], list[int]
     -------
     list of (class, +-1), and for every slot the index of its first connection.
     """
-    walked, starts = [], []
-    by_slot = {}
+    walked, starts, by_slot = [], [], {}
     for route in routes(config):
         by_slot.setdefault(route.slot, []).append(route)
     for item in config.passes:
         starts.append(len(walked))
-        if item.output:
-            walked += [(item.first_neuron + tile, 1) for tile in range(item.active_tiles)]
-        else:
-            walked += [
-                pair for route in by_slot[item.slot] for pair in zip(route.classes, route.class_signs, strict=True)
-            ]
+        walked += [pair for route in by_slot[item.slot] for pair in zip(route.classes, route.class_signs, strict=True)]
     return walked, starts
 
 
 class FeedbackNetwork(wiring.Component):
-    """Walks the connections of one pass and sends each tile its scalar, then each lane its order.
+    """Walks the connections of one slot and sends each tile its scalar, then each lane its order.
 
     Only the classes a tile is connected to are read; a tile gets one word however many classes feed it.
 
     Attributes
     ----------
-    request : In(1)
-        Start delivering ``slot``; clears ``delivered``.
-    slot : In
-    frozen : In(1)
-        With ``request``: the slot's layer does not learn, nothing is sent.
-    delivered : Out(1)
-        From the cycle of the last word.
-    read_class : Out
+    shadow, correction : In(feedback_request)
+        Deltas for the next rows, or for the next ACTIVATE; docs/architecture.md section 4.6.
+    ready : In(2)
+        Whether a bank's g are complete.
+    delivered, corrected : Out(1)
+        From the cycle of the last word of the walk, by kind.
+    read_class, read_bank : Out
     scaled_error : In(delta)
-        Error of the ``read_class`` of the cycle before.
+        g of the ``read_class`` of the cycle before.
     word : Out(feedback_word)
-        Head of the feedback chain; first word 4 + nonzeros cycles after ``request``.
+        Head of the feedback chain; first word 4 + nonzeros cycles after the start of the walk.
     """
 
     def __init__(self, config: Configuration):
         self._config = config
-        delta = q_shape(config.formats.delta)
+        request = feedback_request(config)
         super().__init__(
             {
-                "request": In(1),
-                "slot": In(index_bits(len(config.passes))),
-                "frozen": In(1),
+                "shadow": In(request),
+                "correction": In(request),
+                "ready": In(2),
                 "delivered": Out(1),
+                "corrected": Out(1),
                 "read_class": Out(index_bits(config.network.classes)),
-                "scaled_error": In(delta),
+                "read_bank": Out(1),
+                "scaled_error": In(q_shape(config.formats.delta)),
                 "word": Out(feedback_word(config)),
             }
         )
@@ -83,21 +79,26 @@ class FeedbackNetwork(wiring.Component):
                     "delta": 1,
                     "final": 1,
                     "index": len(self.word.index),
-                    "slot": len(self.slot),
+                    "slot": len(self.word.slot),
+                    "bank": 1,
+                    "correction": 1,
                     "count": len(self.word.count),
                 }
             )
         )
-        connection = self._walk(m, step, starts)
+        walking, begin = Signal(), Signal(feedback_request(config))
+        corrects = self._choose(m, walking, begin)
+        connection = self._walk(m, step, starts, walking, begin, corrects)
 
         class_bits = index_bits(config.network.classes)
         m.submodules.topology = rom = Memory(
             shape=data.StructLayout({"class": class_bits, "negative": 1}),
-            depth=len(walked),
+            depth=max(2, len(walked)),
             init=[{"class": c, "negative": int(sign < 0)} for c, sign in walked],
         )
         entry = rom.read_port()
         m.d.comb += [entry.addr.eq(connection), self.read_class.eq(entry.data["class"])]
+        m.d.comb += self.read_bank.eq(delay(m, step.bank, 1, "read_bank"))
         negative = delay(m, entry.data.negative, 1, "negative")
 
         addend = delay(m, step, 2, "addend", reset_less=False)
@@ -110,49 +111,71 @@ class FeedbackNetwork(wiring.Component):
             word.op.eq(FeedbackOperation.IDLE),
             word.index.eq(summed.index),
             word.slot.eq(summed.slot),
+            word.bank.eq(summed.bank),
+            word.correction.eq(summed.correction),
             word.count.eq(summed.count),
             word.value.eq(0),
         ]
         with m.If(summed.scalar & summed.complete):
-            m.d.sync += [word.op.eq(FeedbackOperation.SCALAR), word.value.eq(self._scaled(m, total, summed.slot))]
+            m.d.sync += [word.op.eq(FeedbackOperation.SCALAR), word.value.eq(self._scaled(m, total))]
         with m.If(summed.delta):
             m.d.sync += word.op.eq(FeedbackOperation.DELTA)
-        with m.If(summed.final):
+        with m.If(summed.final & ~summed.correction):
             m.d.sync += self.delivered.eq(1)
-        with m.If(self.request):
-            m.d.sync += self.delivered.eq(self.frozen)
+        with m.If(summed.final & summed.correction):
+            m.d.sync += self.corrected.eq(1)
+        for request, flag in ((self.shadow, self.delivered), (self.correction, self.corrected)):
+            with m.If(request.valid):
+                m.d.sync += flag.eq(~request.needed)
         return m
 
-    def _scaled(self, m, total, slot):
+    def _choose(self, m, walking, begin):
+        """Keep one request of each kind, and begin the walk of one whose g are there; shadows come first."""
+        kept = {name: Signal(feedback_request(self._config), name=f"kept_{name}") for name in ("shadow", "correction")}
+        may = {name: kept[name].valid & self.ready.bit_select(kept[name].bank, 1) for name in kept}
+        corrects = Signal()
+        m.d.comb += corrects.eq(~may["shadow"])
+        m.d.comb += begin.eq(Mux(corrects, kept["correction"].as_value(), kept["shadow"].as_value()))
+        m.d.comb += begin.valid.eq(~walking & (may["shadow"] | may["correction"]))
+        for name, request in (("shadow", self.shadow), ("correction", self.correction)):
+            with m.If(begin.valid & (corrects == (name == "correction"))):
+                m.d.sync += kept[name].valid.eq(0)
+            with m.If(request.valid):
+                m.d.sync += [kept[name].eq(request), kept[name].valid.eq(request.needed)]
+        return corrects
+
+    def _scaled(self, m, total):
         width, k = self._config.formats.delta.width, self._config.feedback.log2_scale
         scaled = total << k if k >= 0 else round_half_up(total, -k)
-        hidden = slot < hidden_slots(self._config)
-        return Mux(hidden, saturate(m, scaled, width, "hidden_scalar"), saturate(m, total, width, "output_scalar"))
+        return saturate(m, scaled, width, "scalar")
 
-    def _walk(self, m, step, starts):
+    def _walk(self, m, step, starts, walking, begin, corrects):
         """Count through one slot: its connections tile by tile, then its lanes. Returns the connection's index."""
         config = self._config
         passes = config.passes
-        slot = Signal.like(self.slot)
+        slot, bank, correction = Signal.like(begin.slot), Signal(), Signal()
         scalars, deltas = Signal(), Signal()
-        connection = Signal(range(max(2, starts[-1] + passes[-1].active_tiles)))
+        connections_walked = starts[-1] + passes[-1].active_tiles * config.feedback.nonzeros
+        connection = Signal(range(max(2, connections_walked)))
         tile, lane = Signal(index_bits(config.array.tiles)), Signal(index_bits(config.array.lanes))
         nonzero = Signal(index_bits(config.feedback.nonzeros))
 
         last_tile = lookup(m, slot, [item.active_tiles - 1 for item in passes], "last_tile")
         last_lane = lookup(m, slot, [item.active_lanes - 1 for item in passes], "last_lane")
         last_count = lookup(m, slot, [item.tiles_of_lane(item.active_lanes - 1) for item in passes], "last_count")
-        last_nonzero = Mux(slot < hidden_slots(config), config.feedback.nonzeros - 1, 0)
-        start = lookup(m, self.slot, starts, "first_connection")
+        start = lookup(m, begin.slot, starts, "first_connection")
 
         m.d.comb += [
+            walking.eq(scalars | deltas),
             step.scalar.eq(scalars),
             step.first.eq(nonzero == 0),
-            step.complete.eq(nonzero == last_nonzero),
+            step.complete.eq(nonzero == config.feedback.nonzeros - 1),
             step.delta.eq(deltas),
             step.final.eq(deltas & (lane == last_lane)),
             step.index.eq(Mux(deltas, lane, tile)),
             step.slot.eq(slot),
+            step.bank.eq(bank),
+            step.correction.eq(correction),
             step.count.eq(Mux(deltas, Mux(lane == last_lane, last_count, config.array.tiles), 0)),
         ]
         with m.If(scalars):
@@ -165,13 +188,15 @@ class FeedbackNetwork(wiring.Component):
             m.d.sync += lane.eq(lane + 1)
             with m.If(step.final):
                 m.d.sync += deltas.eq(0)
-        with m.If(self.request):
+        with m.If(begin.valid):
             m.d.sync += [
-                slot.eq(self.slot),
+                slot.eq(begin.slot),
+                bank.eq(begin.bank),
+                correction.eq(corrects),
                 connection.eq(start),
                 tile.eq(0),
                 nonzero.eq(0),
                 lane.eq(0),
-                scalars.eq(~self.frozen),
+                scalars.eq(1),
             ]
         return connection

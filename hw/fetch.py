@@ -1,26 +1,34 @@
-"""The fetch stage: adds the presynaptic activations to a decided packet and puts it on the broadcast chain."""
+"""The fetch stage: turns a decision into a packet and puts it on the broadcast chain."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed
-from amaranth.lib import data, wiring
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import q_shape
+from dfarray.hw.arithmetic import delay, q_shape
 from dfarray.hw.packets import Operation, broadcast_packet
 from dfarray.hw.sequencer import decision
+from dfarray.hw.stores import row_entry
 from dfarray.latency import FETCH
 
 
 class Fetch(wiring.Component):
-    """``latency`` = FETCH = 3 cycles from decision to packet: store read, select, packet register.
+    """``latency`` = FETCH = 6 cycles from decision to packet.
+
+    Decision and entry's place are registered, a store is read and its bank chosen, then the index is added to the base,
+    and the packet registered while the noise is hashed.
 
     Attributes
     ----------
     decision : In(decision)
-    weight : In
-        Of a LOAD, in the cycle of its decision.
-    inputs, activations : In {current, previous}
-        What the stores read for the decision of the cycle before.
+    inputs, activations : In(row_entry)
+        What the stores read for the decision of three cycles before.
+    error : In(delta)
+        g of the ``error_class`` of ``error_bank`` two cycles before.
+    error_class, error_bank : Out
+        A cycle after the decision.
+    row, noise : Out
+        Bank row and noise state, for the noise that the packet carries three cycles later.
     packet : Out(broadcast_packet)
         Head of the broadcast chain, without noise.
     """
@@ -29,46 +37,61 @@ class Fetch(wiring.Component):
 
     def __init__(self, config: Configuration):
         self._config = config
-        value = q_shape(config.formats.activation)
-        pair = data.StructLayout({"current": value, "previous": value})
+        entry = row_entry(config)
+        request = decision(config)
         super().__init__(
             {
-                "decision": In(decision(config)),
-                "weight": In(signed(config.formats.weight.width)),
-                "inputs": In(pair),
-                "activations": In(pair),
+                "decision": In(request),
+                "inputs": In(entry),
+                "activations": In(entry),
+                "error": In(q_shape(config.formats.delta)),
+                "error_class": Out(request["class"].shape),
+                "error_bank": Out(1),
+                "row": Out(request["base"].shape),
+                "noise": Out(32),
                 "packet": Out(broadcast_packet(config)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        one = Const(self._config.formats.activation.one, self.inputs.current.shape())
+        one = Const(self._config.formats.activation.one, q_shape(self._config.formats.activation))
+        asked = delay(m, self.decision, 1, "asked", reset_less=False)
+        m.d.comb += [self.error_class.eq(asked["class"]), self.error_bank.eq(asked.parity)]
+        read = delay(m, asked, 2, "read", reset_less=False)
+        entry = Signal(row_entry(self._config))
+        m.d.comb += entry.eq(Mux(read.inputs, self.inputs, self.activations))
+        hidden = (read.op == Operation.FORWARD) | (read.op == Operation.FUSED)
+        listed = hidden & ~read.bias
 
-        read = Signal.like(self.decision)
-        weight_read = Signal.like(self.weight)
-        m.d.sync += [read.eq(self.decision), weight_read.eq(self.weight)]
-
-        selected = Signal.like(self.decision)
-        weight = Signal.like(self.weight)
-        x_prev, x_cur = Signal.like(self.inputs.current), Signal.like(self.inputs.current)
-        current = Mux(read.input_layer, self.inputs.current, self.activations.current)
-        previous = Mux(read.input_layer, self.inputs.previous, self.activations.previous)
-        m.d.sync += [
-            selected.eq(read),
-            weight.eq(weight_read),
-            x_prev.eq(Mux(read.bias, one, Mux(read.flush, current, previous))),
-            x_cur.eq(Mux(read.flush, 0, Mux(read.bias, one, current))),
+        packet = Signal(broadcast_packet(self._config))
+        m.d.comb += [
+            self.row.eq(read.base + Mux(listed, entry.index, 0)),
+            self.noise.eq(read.noise),
         ]
-        with m.If(read.op == Operation.READ):
-            m.d.sync += [x_prev.eq(0), x_cur.eq(1)]
-
-        packet = self.packet
         m.d.sync += [
-            getattr(packet, name).eq(selected[name]) for name in ("op", "address", "first", "last", "tile", "lane")
+            packet.op.eq(read.op),
+            packet.address.eq(self.row),
+            packet.first.eq(read.first),
+            packet.last.eq(read.last),
+            packet.tile.eq(read.tile),
+            packet.lane.eq(read.lane),
+            packet.slot.eq(read.slot),
+            packet.parity.eq(read.parity),
         ]
-        with m.If(selected.op == Operation.LOAD):
-            m.d.sync += packet.payload.weight.eq(weight)
+        nothing = read.null & read.inputs
+        with m.If(listed):
+            m.d.sync += [
+                packet.payload.x.prev.eq(Mux(nothing, entry.current, entry.previous)),
+                packet.payload.x.cur.eq(Mux(nothing, 0, entry.current)),
+            ]
+        with m.Elif(hidden):
+            m.d.sync += [packet.payload.x.prev.eq(one), packet.payload.x.cur.eq(one)]
+        with m.Elif(read.op == Operation.READ):
+            m.d.sync += [packet.payload.x.prev.eq(0), packet.payload.x.cur.eq(1)]
+        with m.Elif(read.op == Operation.OUT_FUSED):
+            m.d.sync += packet.payload.value.eq(self.error)
         with m.Else():
-            m.d.sync += [packet.payload.x.prev.eq(x_prev), packet.payload.x.cur.eq(x_cur)]
+            m.d.sync += packet.payload.value.eq(read.value)
+        m.d.comb += self.packet.eq(delay(m, packet, 2, "packet", reset_less=False))
         return m

@@ -5,38 +5,55 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, Rounding
-from dfarray.hw.arithmetic import delay, q_shape, saturate
-from dfarray.hw.blocks import Multiplier, WeightBank
-from dfarray.trace import index_bits
+from dfarray.hw.arithmetic import delay, q_shape, round_half_up, saturate
+from dfarray.hw.blocks import multiplier, weight_bank
+from dfarray.trace import correction_width, index_bits, packet_width
 
 
 def lane_command(config: Configuration) -> data.StructLayout:
     """A decoded packet, every field delayed to the pipeline stage that uses it.
 
-    Stage numbers count cycles from the packet in the tile's lane stage: ``address``, ``x_prev``, ``update``,
-    ``load_weight``: 0; ``noise``: multiply; ``write_address``: align (0 for a LOAD); ``x_cur``: align + 1;
-    ``accumulate``, ``first``: align + 1 + multiply; ``capture``: align + 2 + multiply.
+    Stage numbers count cycles from the packet in the tile's lane stage: ``address``, ``factor``, ``output``,
+    ``correct``, ``activate``, ``update``, ``output_update``, ``value``: 0; ``noise``: multiply; ``write_address``:
+    align (0 for a LOAD); ``gram``: align; ``x_cur``, ``output_forward``: align + 1; ``accumulate``, ``first``:
+    align + 1 + multiply; ``capture``: align + 2 + multiply; ``correction``: multiply.
     """
     activation = signed(config.formats.activation.width)
     address = index_bits(config.array.bank_rows)
     fields = {
         "address": address,
-        "x_prev": activation,
+        "factor": signed(max(config.formats.activation.width, config.gram.width)),
+        "value": signed(packet_width(config)),
+        "output": 1,
+        "correct": 1,
+        "activate": 1,
         "update": 1,
-        "load_weight": signed(config.formats.weight.width),
+        "output_update": 1,
         "write_address": address,
+        "gram": 1,
         "x_cur": activation,
+        "output_forward": 1,
         "accumulate": 1,
         "first": 1,
         "capture": 1,
+        "correction": 1,
     }
     if config.training.rounding is Rounding.STOCHASTIC:
         fields["noise"] = 32
     return data.StructLayout(fields)
 
 
+def lane_activations(config: Configuration) -> data.StructLayout:
+    """A neuron's activation in this sweep, in the one before (gram), and in the one before that (update)."""
+    activation = signed(config.formats.activation.width)
+    return data.StructLayout({"current": activation, "gram": activation, "update": activation})
+
+
 class Lane(wiring.Component):
-    """Fused sweep: read a weight, apply the previous sample's update, write it back, use it forward.
+    """Fused sweep: read a weight, apply an update, write it back, use it forward.
+
+    In a hidden row the presynaptic activations come with the packet and the delta is the lane's; in an output row the
+    error comes with the packet and the activations are the lane's own.
 
     Parameters
     ----------
@@ -45,94 +62,121 @@ class Lane(wiring.Component):
         Position in the tile; selects the noise bits.
     weights : sequence of int
         The bank's initial rows, weight codes.
+    rows : range
+        The bank rows that it holds.
 
     Attributes
     ----------
     command : In(lane_command)
         One row a cycle.
     load : In(1)
-        Write ``command.load_weight`` to ``command.write_address``.
-    shadow : In {enable, value}
-        Stores a delta for the pass to come.
+        Write ``command.value`` to ``command.write_address``.
+    shadow, correcting : In {enable, value}
+        Store a delta for the slot to come, or for the next ACTIVATE.
     swap : In(1)
         The shadow delta becomes the active one in the next cycle.
+    activations : In(lane_activations)
+    product : Out(signed)
+        Of the forward multiplier, align + 1 + multiply cycles after the command.
     result : Out(signed)
-        The last finished pre-activation, weight + activation fraction bits; from align + multiply + 3 cycles
+        The last finished sum, weight + activation fraction bits; from align + multiply + 3 cycles
         after the command with ``last``.
+    correction : Out(signed)
+        kappa, from multiply + 1 cycles after the ACTIVATE.
 
     Latency: a loaded weight is written 1, an updated one ``align + 1`` cycles after its command.
     """
 
-    def __init__(self, config: Configuration, index: int, weights):
-        self._config, self._index, self._weights = config, index, weights
-        self.latency = config.latency.align + config.latency.multiply + 3
-        self.delta = Signal(q_shape(config.formats.delta))
+    def __init__(self, config: Configuration, index: int, weights, rows: range):
+        self._config, self._index, self._weights, self._rows = config, index, weights, rows
+        delta, weight = q_shape(config.formats.delta), q_shape(config.formats.weight)
+        self.delta = Signal(delta)
         self.delta_valid = Signal()
         self.write_enable = Signal()
         self.write_address = Signal(index_bits(config.array.bank_rows))
-        self.write_data = Signal(q_shape(config.formats.weight))
+        self.write_data = Signal(weight)
+        self._family = config.array.family
+        strobed = data.StructLayout({"enable": 1, "value": delta})
         super().__init__(
             {
                 "command": In(lane_command(config)),
                 "load": In(1),
-                "shadow": In(data.StructLayout({"enable": 1, "value": q_shape(config.formats.delta)})),
+                "shadow": In(strobed),
+                "correcting": In(strobed),
                 "swap": In(1),
+                "activations": In(lane_activations(config)),
+                "product": Out(signed(config.formats.weight.width + config.formats.activation.width)),
                 "result": Out(signed(max(config.accumulator.width, config.formats.weight.width))),
+                "correction": Out(signed(correction_width(config))),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         config, latency = self._config, self._config.latency
-        formats = config.formats
-        command = self.command
-        align = latency.align
+        formats, command, align = config.formats, self.command, latency.align
+        family = self._family
+        correction_delta, correction_valid = self._deltas(m)
 
-        self._double_buffer(m)
-
-        m.submodules.bank = bank = WeightBank(
-            q_shape(formats.weight), config.array.bank_rows, self._weights, latency.weight_read
+        m.submodules.bank = bank = weight_bank(
+            family, q_shape(formats.weight), len(self._rows), self._weights, latency.weight_read
         )
-        m.submodules.update_multiplier = update = Multiplier(
-            q_shape(formats.delta), q_shape(formats.activation), latency.multiply
+        m.submodules.update_multiplier = update = multiplier(
+            family, q_shape(formats.delta), command.factor.shape(), latency.multiply
         )
-        m.submodules.forward_multiplier = forward = Multiplier(
-            q_shape(formats.weight), q_shape(formats.activation), latency.multiply
+        m.submodules.forward_multiplier = forward = multiplier(
+            family, q_shape(formats.weight), q_shape(formats.activation), latency.multiply
         )
-
+        local = self.activations
+        hidden_delta = Mux(command.activate, correction_delta, self.delta)
         m.d.comb += [
-            bank.read_address.eq(command.address),
-            update.a.eq(self.delta),
-            update.b.eq(command.x_prev),
+            bank.read_address.eq(command.address - self._rows.start),
+            update.a.eq(Mux(command.output, command.value, hidden_delta)),
+            update.b.eq(Mux(command.output, local.update, command.factor)),
         ]
         rounded = Signal(signed(len(update.product) + 1 - formats.update_shift), reset_less=True)
         m.d.sync += rounded.eq((update.product + self._rounding_bits(m)) >> formats.update_shift)
         rounded = delay(m, rounded, align - latency.multiply - 1, "rounded")
         weight = delay(m, bank.read_data, align - latency.weight_read, "weight")
 
-        updating = delay(m, command.update & self.delta_valid, align, "updating", reset_less=False)
+        updates = Signal()
+        m.d.comb += updates.eq(command.output_update | (command.update & self.delta_valid))
+        updating = delay(m, updates, align, "updating", reset_less=False)
         updated = saturate(m, weight - rounded, formats.weight.width, "updated")
         m.d.sync += [
             self.write_enable.eq(self.load | updating),
             self.write_address.eq(command.write_address),
-            self.write_data.eq(Mux(self.load, command.load_weight, Mux(updating, updated, weight))),
+            self.write_data.eq(Mux(updating, updated, weight)),
         ]
+        with m.If(self.load):
+            m.d.sync += self.write_data.eq(command.value)
+        with m.Elif(command.gram):
+            m.d.sync += self.write_data.eq(local.gram)
         m.d.comb += [
             bank.write_enable.eq(self.write_enable),
-            bank.write_address.eq(self.write_address),
+            bank.write_address.eq(self.write_address - self._rows.start),
             bank.write_data.eq(self.write_data),
             forward.a.eq(self.write_data),
-            forward.b.eq(command.x_cur),
+            forward.b.eq(Mux(command.output_forward, local.current, command.x_cur)),
+            self.product.eq(forward.product),
         ]
-        self._accumulate(m, forward.product)
+        self._accumulate(m)
+        self._correct(m, update.product, command.correct & correction_valid)
         return m
 
-    def _double_buffer(self, m):
+    def _deltas(self, m):
+        """Shadow to active delta; and the delta of the correction, with its valid bit."""
         shadow, shadow_valid = Signal.like(self.delta, name="shadow_delta"), Signal()
         with m.If(self.swap):
             m.d.sync += [self.delta.eq(shadow), self.delta_valid.eq(shadow_valid), shadow_valid.eq(0)]
         with m.If(self.shadow.enable):
             m.d.sync += [shadow.eq(self.shadow.value), shadow_valid.eq(1)]
+        correction, valid = Signal.like(self.delta, name="correction_delta"), Signal(name="correction_valid")
+        with m.If(self.command.activate):
+            m.d.sync += valid.eq(0)
+        with m.If(self.correcting.enable):
+            m.d.sync += [correction.eq(self.correcting.value), valid.eq(1)]
+        return correction, valid
 
     def _rounding_bits(self, m):
         bits = self._config.formats.update_shift
@@ -143,13 +187,23 @@ class Lane(wiring.Component):
         rotated = self.command.noise.rotate_left(5 * self._index % 32)[:bits]
         return Cat(rotated, Const(0, 1)).as_signed()
 
-    def _accumulate(self, m, product):
+    def _accumulate(self, m):
         width = self._config.accumulator.width
         accumulator = Signal(signed(width))
-        total = Mux(self.command.first, 0, accumulator) + product
+        total = Mux(self.command.first, 0, accumulator) + self.product
         if self._config.accumulator_saturates:
             total = saturate(m, total, width, "total")
         with m.If(self.command.accumulate):
             m.d.sync += accumulator.eq(total)
         with m.If(self.command.capture):
             m.d.sync += self.result.eq(accumulator)
+
+    def _correct(self, m, product, wanted):
+        shift, latency = self._config.correction_shift, self._config.latency
+        wanted = delay(m, wanted, latency.multiply, "correction_wanted", reset_less=False)
+        with m.If(self.command.correction):
+            m.d.sync += self.correction.eq(0)
+            with m.If(wanted):
+                m.d.sync += self.correction.eq(
+                    round_half_up(product, shift) if shift >= 0 else product << -shift
+                )

@@ -28,36 +28,49 @@ def xorshift32(state: Value) -> Value:
     return state ^ (state << 5)[:32]
 
 
-class RowNoise(wiring.Component):
-    """One noise word a row, ``latency`` = 3 cycles after the row is decided.
+class NoiseState(wiring.Component):
+    """The generator's state, one value for each sweep that applies an update.
 
     Attributes
     ----------
-    row : In
-        Bank row.
-    seed : In {enable, value}
+    seed, reseed : In
         Restarts the generator.
     advance : In(1)
-        An update sweep has ended.
+        A sweep that applied an update has ended.
+    state : Out(32)
+    """
+
+    def __init__(self, seed: int):
+        self._init = seed or 1
+        super().__init__({"seed": In(32), "reseed": In(1), "advance": In(1), "state": Out(32, init=self._init)})
+
+    def elaborate(self, platform):
+        m = Module()
+        with m.If(self.reseed):
+            m.d.sync += [self.state.eq(self.seed), self.state[0].eq(self.seed[0] | ~self.seed.any())]
+        with m.Elif(self.advance):
+            m.d.sync += self.state.eq(xorshift32(self.state))
+        return m
+
+
+class RowNoise(wiring.Component):
+    """A row's noise word, ``latency`` = 3 cycles after state and row.
+
+    Attributes
+    ----------
+    state, row : In
     word : Out(32)
     """
 
     latency = 3
 
-    def __init__(self, row_bits: int, seed: int):
-        self._seed = seed or 1
-        self.state = Signal(32, init=self._seed)
-        super().__init__({"row": In(row_bits), "seed": In(32), "reseed": In(1), "advance": In(1), "word": Out(32)})
+    def __init__(self, row_bits: int):
+        super().__init__({"state": In(32), "row": In(row_bits), "word": Out(32)})
 
     def elaborate(self, platform):
         m = Module()
-        state = self.state
-        with m.If(self.reseed):
-            m.d.sync += [state.eq(self.seed), state[0].eq(self.seed[0] | ~self.seed.any())]
-        with m.Elif(self.advance):
-            m.d.sync += state.eq(xorshift32(state))
         first, second = Signal(32), Signal(32)
-        hashed = state ^ self.row
+        hashed = self.state ^ self.row
         mixed = first ^ (first >> 6)
         m.d.sync += [
             first.eq(hashed + (hashed << 10)),

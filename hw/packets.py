@@ -1,4 +1,4 @@
-"""What travels on the chains: broadcast packets, collect tokens, return words, feedback words.
+"""What travels on the chains: broadcast packets, collect tokens, return words, partial sums, feedback words.
 
 Fields and codes: docs/architecture.md section 4.
 """
@@ -7,10 +7,18 @@ from amaranth.hdl import signed
 from amaranth.lib import data, enum
 
 from dfarray.configuration import Configuration, Rounding
-from dfarray.trace import FEEDBACK_OPERATIONS, KINDS, OPERATIONS, index_bits, return_width
+from dfarray.trace import (
+    FEEDBACK_OPERATIONS,
+    KINDS,
+    OPERATIONS,
+    index_bits,
+    packet_width,
+    partial_width,
+    return_width,
+)
 
 
-class Operation(enum.Enum, shape=3):
+class Operation(enum.Enum, shape=4):
     """What a broadcast packet asks of the lanes."""
 
     IDLE = OPERATIONS["IDLE"]
@@ -18,13 +26,16 @@ class Operation(enum.Enum, shape=3):
     FUSED = OPERATIONS["FUSED"]
     LOAD = OPERATIONS["LOAD"]
     READ = OPERATIONS["READ"]
+    ACTIVATE = OPERATIONS["ACTIVATE"]
+    OUT = OPERATIONS["OUT"]
+    OUT_FUSED = OPERATIONS["OUT_FUSED"]
+    GRAM = OPERATIONS["GRAM"]
 
 
 class Kind(enum.Enum, shape=2):
     """What a token asks for and a return word carries."""
 
     HIDDEN = KINDS["HIDDEN"]
-    OUTPUT = KINDS["OUTPUT"]
     WEIGHT = KINDS["WEIGHT"]
 
 
@@ -39,22 +50,21 @@ class FeedbackOperation(enum.Enum, shape=2):
 def broadcast_packet(config: Configuration) -> data.StructLayout:
     """One cycle of the broadcast chain.
 
-    Presynaptic activations and the weight of a LOAD share their wires: a packet carries either.
+    Presynaptic activations and ``value`` (a weight, a gram, or an output's error) share their wires.
     """
-    activation, weight = config.formats.activation.width, config.formats.weight.width
+    activation = signed(config.formats.activation.width)
     fields = {
         "op": Operation,
         "address": index_bits(config.array.bank_rows),
         "payload": data.UnionLayout(
-            {
-                "x": data.StructLayout({"prev": signed(activation), "cur": signed(activation)}),
-                "weight": signed(weight),
-            }
+            {"x": data.StructLayout({"prev": activation, "cur": activation}), "value": signed(packet_width(config))}
         ),
         "first": 1,
         "last": 1,
-        "tile": index_bits(config.array.tiles),
+        "tile": index_bits(config.array.tiles + 1),
         "lane": index_bits(config.array.lanes),
+        "slot": index_bits(len(config.passes)),
+        "parity": 1,
     }
     if config.training.rounding is Rounding.STOCHASTIC:
         fields["noise"] = 32
@@ -62,36 +72,36 @@ def broadcast_packet(config: Configuration) -> data.StructLayout:
 
 
 def collect_token(config: Configuration) -> data.StructLayout:
-    """Asks lane ``lane`` of tiles 0..count-1 for its result."""
+    """Asks lane ``lane`` of tiles 0..count-1 for its activation or result."""
     return data.StructLayout(
-        {
-            "valid": 1,
-            "lane": index_bits(config.array.lanes),
-            "kind": Kind,
-            "slot": index_bits(len(config.passes)),
-            "count": index_bits(config.array.tiles + 1),
-        }
+        {"valid": 1, "lane": index_bits(config.array.lanes), "kind": Kind, "count": index_bits(config.array.tiles + 2)}
     )
 
 
 def return_word(config: Configuration) -> data.StructLayout:
-    """A lane's answer: an activation, a logit or a weight, by ``kind``."""
+    """A lane's answer: an activation or a weight, by ``kind``."""
     return data.StructLayout({"valid": 1, "kind": Kind, "value": signed(return_width(config))})
 
 
+def partial_sum(config: Configuration) -> data.StructLayout:
+    """Sum of an output row's products over the tiles so far."""
+    return data.StructLayout({"valid": 1, "value": signed(partial_width(config))})
+
+
 def feedback_word(config: Configuration) -> data.StructLayout:
-    """An error scalar for one tile, or the order to turn it into one lane's delta."""
+    """An error scalar for one tile, or the order to turn it into one lane's delta.
+
+    ``bank`` holds the f' of the sample it belongs to; with ``correction`` it is the delta of the next ACTIVATE, else
+    that of the next rows.
+    """
     return data.StructLayout(
         {
             "op": FeedbackOperation,
-            "index": max(index_bits(config.array.tiles), index_bits(config.array.lanes)),
+            "index": max(index_bits(config.array.tiles + 1), index_bits(config.array.lanes)),
             "slot": index_bits(len(config.passes)),
+            "bank": 1,
+            "correction": 1,
             "count": index_bits(config.array.tiles + 1),
             "value": signed(config.formats.delta.width),
         }
     )
-
-
-def hidden_slots(config: Configuration) -> int:
-    """Passes of hidden layers; they come before the output layer's."""
-    return sum(not item.output for item in config.passes)

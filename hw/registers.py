@@ -55,6 +55,8 @@ class RegisterFile(wiring.Component):
     command : Out
         Strobes, in the same cycle.
     busy, pending, sample_done, framing_error : In
+    macs : In
+        Useful multiply-accumulates to count.
     """
 
     def __init__(self, config: Configuration):
@@ -69,6 +71,7 @@ class RegisterFile(wiring.Component):
                 "pending": In(1),
                 "sample_done": In(1),
                 "framing_error": In(1),
+                "macs": In(range(2 * config.array.tiles * config.array.lanes + 1)),
             }
         )
 
@@ -84,7 +87,8 @@ class RegisterFile(wiring.Component):
         self._read(m, values, refused)
         settings = self.settings
         m.d.comb += [
-            settings.train.eq(values["CONTROL"]),
+            settings.train.eq(values["CONTROL"][0]),
+            settings.events.eq(values["CONTROL"][1]),
             settings.rate_mantissa.eq(values["LEARNING_RATE"][:8]),
             settings.rate_exponent.eq(values["LEARNING_RATE"][8:]),
             settings.freeze.eq(values["FREEZE"]),
@@ -137,11 +141,12 @@ class RegisterFile(wiring.Component):
 
     def _read(self, m, values, refused):
         bus = self.bus
-        samples, framing_errors, busy_cycles = Signal(32), Signal(32), Signal(32)
+        samples, framing_errors, busy_cycles, macs = Signal(32), Signal(32), Signal(32), Signal(64)
         m.d.sync += [
             samples.eq(samples + self.sample_done),
             framing_errors.eq(framing_errors + self.framing_error),
             busy_cycles.eq(busy_cycles + self.busy),
+            macs.eq(macs + self.macs),
         ]
         readable = {
             **values,
@@ -152,6 +157,8 @@ class RegisterFile(wiring.Component):
             "SAMPLES": samples,
             "FRAMING_ERRORS": framing_errors,
             "BUSY_CYCLES": busy_cycles,
+            "MACS_LOW": macs[:32],
+            "MACS_HIGH": macs[32:],
         }
         m.d.comb += bus.arready.eq(~bus.rvalid | bus.rready)
         with m.If(bus.rready):

@@ -1,275 +1,492 @@
-"""The sequencer: it alone decides what is sent; tiles and lanes only consume."""
+"""The sequencer alone decides what the array does: one packet a cycle at most."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import lookup
+from dfarray.hw.arithmetic import delay, lookup
 from dfarray.hw.collector import collect_request
+from dfarray.hw.context import output_context, sample_settings
 from dfarray.hw.packets import Kind, Operation
 from dfarray.hw.settings import COMMANDS, settings_layout
-from dfarray.trace import STATES, index_bits, output_signals
+from dfarray.trace import STATES, index_bits, output_signals, packet_width
 
 
-class State(enum.Enum, shape=3):
-    """What the sequencer is doing."""
+class State(enum.Enum, shape=2):
+    """What the sequencer is doing with hidden rows, or with weights."""
 
     IDLE = STATES["IDLE"]
     SWEEP = STATES["SWEEP"]
-    DRAIN = STATES["DRAIN"]
     LOAD = STATES["LOAD"]
     DUMP = STATES["DUMP"]
 
 
 def decision(config: Configuration) -> data.StructLayout:
-    """The packet decided in this cycle, without the activations, which the fetch stage adds.
+    """The packet decided in this cycle, without what the fetch stage adds.
 
-    ``bias``: x is the bias input; ``unit``: x is the code 1 (READ); ``input_layer``: x comes from the input store;
-    ``flush``: x_cur is zero and x_prev belongs to the current bank.
+    ``base`` is the bank row, the entry's index not added; ``bias``, ``unit``: x is the bias input, the code 1;
+    ``inputs``: the entry is the input store's; ``null``: of a NULL sweep; ``error``: value is g of the class in ``lane``'s
+    place, of ``parity``'s bank.
     """
     return data.StructLayout(
         {
             "op": Operation,
-            "address": index_bits(config.array.bank_rows),
+            "base": index_bits(config.array.bank_rows),
+            "value": signed(packet_width(config)),
             "first": 1,
             "last": 1,
-            "tile": index_bits(config.array.tiles),
+            "tile": index_bits(config.array.tiles + 1),
             "lane": index_bits(config.array.lanes),
+            "slot": index_bits(len(config.passes)),
+            "parity": 1,
             "bias": 1,
-            "input_layer": 1,
-            "flush": 1,
+            "inputs": 1,
+            "null": 1,
+            "class": index_bits(config.network.classes),
+            "noise": 32,
         }
     )
 
 
-class Sequencer(wiring.Component):
-    """Runs sample sweeps, flushes, and bulk reading and writing of weights.
+def feedback_request(config: Configuration) -> data.StructLayout:
+    """Feedback for a slot; ``needed``: its generation is pending and the layer learns."""
+    return data.StructLayout({"valid": 1, "needed": 1, "slot": index_bits(len(config.passes)), "bank": 1})
 
-    docs/architecture.md section 4.3 is its specification.
+
+class Sequencer(wiring.Component):
+    """Runs the sweeps' hidden rows, the ACTIVATEs and output rows that follow them, and loading and dumping of weights.
+
+    docs/architecture.md sections 3 and 4.3 are its specification.
 
     Attributes
     ----------
     settings, command : In
         From the register file.
-    sample_ready : In(1)
-        The incoming sample is complete.
+    sample_complete, label : In
+        The incoming sample, and its label.
     take_sample : Out(1)
-        Its sweep starts: stores rotate, the error unit latches.
-    received : In
-        Hidden activations of the current sample that are stored.
-    collector_busy, error_idle, delivered : In(1)
+        Its sweep starts.
+    start_sweep : Out(1)
+        Any sweep starts.
+    input_rows, input_gram : In
+        Entries and gram of the sample being swept.
+    previous_list : Out(1)
+        The input list of the sample before the latest is swept.
+    layer : Out
+        Of the slot, 1-based; selects what the activation store shows.
+    list_rows, list_complete, list_gram : In
+        Of the layer below.
+    collector_busy, error_idle, delivered, corrected : In(1)
+    ready : In(2)
+        Whether g is complete, a bit a bank.
     decision : Out(decision)
         ``op`` is IDLE when nothing is decided.
-    input_address, activation_address : Out
-        Presynaptic neuron of the decided row.
+    entry : Out
+        Row-list entry of the decided row.
     collect, collect_request : Out
-    feedback_request, feedback_slot, feedback_frozen : Out
-    update_ends : Out(1)
-        Strobe: an update sweep is over.
-    load_valid, load_ready : stream of weights in
+    shadow_request, correction_request : Out(feedback_request)
+    clear_ready : Out(2)
+        Strobes: a TRAIN sweep of that parity is over.
+    error_start, error_context : Out
+        Strobe of the first output row of an answered sample.
+    final_group : Out(1)
+        The decided output row belongs to the last group.
+    load_valid, load_ready, load_value : stream of weights in
     dump_transfer : In(1)
         A requested weight has left.
     busy : Out(1)
+    macs : Out
+        Useful multiply-accumulates of the packet decided in the cycle before.
     """
 
     def __init__(self, config: Configuration):
         self._config = config
         self._row_bits = next(s.width for s in output_signals(config) if s.name == "sequencer.row")
         slot = index_bits(len(config.passes))
-        hidden = sum(config.network.layers[1:-1])
+        rows, array = self._row_bits, config.array
         self.state = Signal(State)
-        self.slot = Signal(slot)
-        self.row = Signal(self._row_bits)
-        self.pending = Signal()
+        self.slot, self.row = Signal(slot), Signal(rows)
+        self.pending_u, self.pending_v, self.parity = Signal(), Signal(), Signal()
+        self.activate, self.output = Signal(), Signal()
+        self.output_row = Signal(index_bits(config.network.classes + 1))
+        gram = signed(config.gram.width)
+        request = feedback_request(config)
         super().__init__(
             {
                 "settings": In(settings_layout(config)),
                 "command": In(COMMANDS),
-                "sample_ready": In(1),
+                "sample_complete": In(1),
+                "label": In(index_bits(config.network.classes)),
                 "take_sample": Out(1),
-                "received": In(index_bits(hidden + 1)),
+                "start_sweep": Out(1),
+                "input_rows": In(rows),
+                "input_gram": In(gram),
+                "previous_list": Out(1),
+                "layer": Out(index_bits(len(config.network.layers))),
+                "list_rows": In(rows),
+                "list_complete": In(1),
+                "list_gram": In(gram),
                 "collector_busy": In(1),
                 "error_idle": In(1),
                 "delivered": In(1),
+                "corrected": In(1),
+                "ready": In(2),
                 "decision": Out(decision(config)),
-                "input_address": Out(index_bits(config.network.inputs)),
-                "activation_address": Out(index_bits(max(1, hidden))),
+                "entry": Out(rows),
                 "collect": Out(1),
                 "collect_request": Out(collect_request(config)),
-                "feedback_request": Out(1),
-                "feedback_slot": Out(slot),
-                "feedback_frozen": Out(1),
+                "shadow_request": Out(request),
+                "correction_request": Out(request),
+                "clear_ready": Out(2),
+                "error_start": Out(1),
+                "error_context": Out(output_context(config)),
+                "final_group": Out(1),
                 "reseed": Out(1),
-                "update_ends": Out(1),
+                "advance_noise": Out(1),
+                "noise_state": In(32),
                 "load_valid": In(1),
+                "load_value": In(signed(config.formats.weight.width)),
                 "load_ready": Out(1),
                 "dump_transfer": In(1),
                 "busy": Out(1),
+                "macs": Out(index_bits(2 * array.tiles * array.lanes + 1)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        config = self._config
+        config, latency = self._config, self._config.latency
         layers = len(config.network.layers) - 1
-        self._address = Signal(index_bits(config.array.bank_rows))
-        self._update, self._flush = Signal(), Signal()
-        self._sample_trains = Signal()
-        self._sample_freeze, self._update_freeze = Signal(layers), Signal(layers)
+        self._sweep = Signal(sample_settings(config))  # Of the sweep under way.
+        self._null, self._previous = Signal(), Signal()
+        self._freeze_u, self._freeze_v = Signal(layers), Signal(layers)
         self._waiting = Signal(COMMANDS)
-        self._rows_left = Signal(index_bits(config.array.bank_rows + 1))
-        self._drain = Signal(range(config.latency.result))
+        self._address, self._rows_left = Signal(index_bits(config.array.bank_rows)), Signal(self._row_bits)
+        self._constants(m)
 
-        m.d.comb += self.load_ready.eq(self.state == State.LOAD)
-        m.d.comb += self.busy.eq((self.state != State.IDLE) | self._waiting.as_value().any() | self.sample_ready)
+        tick = Const(1)
+        if latency.interval == 2:
+            phase = Signal()
+            m.d.sync += phase.eq(~phase)
+            tick = ~phase
+        resting = Signal(range(latency.settle + 1))
+        quiet = Signal()
+        m.d.comb += quiet.eq(
+            (self.state == State.IDLE) & ~self.activate & ~self.output & self.error_idle & (resting == 0)
+        )
+        with m.If(self.decision.op != Operation.IDLE):
+            m.d.sync += resting.eq(latency.settle)
+        with m.Elif(resting != 0):
+            m.d.sync += resting.eq(resting - 1)
+
+        self._hidden_wait, self._output_wait = Signal(range(config.array.lanes + 1)), Signal(range(256 + 64))
+        for counter in (self._hidden_wait, self._output_wait):
+            with m.If(counter != 0):
+                m.d.sync += counter.eq(counter - 1)
+
+        # Whatever is decided, at most one of these.
+        may_output, may_activate, may_hidden = Signal(), Signal(), Signal()
+        self._output_rows(m, may_output, tick)
+        self._activations(m, may_activate, tick & ~may_output)
+        self._hidden_rows(m, may_hidden, tick & ~may_output & ~may_activate)
         with m.Switch(self.state):
             with m.Case(State.IDLE):
-                self._idle(m)
-            with m.Case(State.SWEEP):
-                self._sweep(m)
-            with m.Case(State.DRAIN):
-                self._drained(m)
+                self._idle(m, quiet)
             with m.Case(State.LOAD):
-                self._load(m)
+                self._load(m, tick)
             with m.Case(State.DUMP):
-                self._dump(m)
+                self._dump(m, tick)
         for name in ("seed", "flush", "load", "dump"):
             with m.If(self.command[name]):
                 m.d.sync += self._waiting[name].eq(1)
+        m.d.comb += self.busy.eq(~quiet | self._waiting.as_value().any() | self.sample_complete)
         return m
 
-    def _idle(self, m):
-        waiting, settings = self._waiting, self.settings
-        start_sweep = [
-            self.state.eq(State.SWEEP),
-            self._address.eq(0),
-            self._update.eq(self.pending),
-            self._update_freeze.eq(self._sample_freeze),
-        ]
-        start_transfer = [self._address.eq(settings.row_first), self._rows_left.eq(settings.row_count)]
-        with m.If(waiting.seed):
-            m.d.comb += self.reseed.eq(1)
-            m.d.sync += waiting.seed.eq(0)
-        with m.Elif((waiting.flush | waiting.load | waiting.dump) & self.pending):
-            m.d.sync += [*start_sweep, self._flush.eq(1), waiting.flush.eq(0)]
-        with m.Elif(waiting.flush):
-            m.d.sync += waiting.flush.eq(0)
-        with m.Elif(waiting.load):
-            m.d.sync += [*start_transfer, self.state.eq(State.LOAD), waiting.load.eq(0)]
-        with m.Elif(waiting.dump):
-            m.d.sync += [*start_transfer, self.state.eq(State.DUMP), waiting.dump.eq(0)]
-        with m.Elif(self.sample_ready):
-            m.d.comb += self.take_sample.eq(1)
-            m.d.sync += [
-                *start_sweep,
-                self._flush.eq(0),
-                self._sample_trains.eq(settings.train),
-                self._sample_freeze.eq(settings.freeze),
-            ]
-
-    def _sweep(self, m):
+    def _constants(self, m):
+        """What belongs to the current slot."""
         config = self._config
-        passes = config.passes
+        passes, groups = config.passes, config.output_groups
+        self._base = lookup(m, self.slot, [item.base for item in passes], "base")
         offsets = [sum(config.network.layers[1 : item.layer - 1]) for item in passes]
-        fan_in = lookup(m, self.slot, [item.fan_in for item in passes], "fan_in")
-        offset = lookup(m, self.slot, offsets, "activation_offset")
-        input_layer = lookup(m, self.slot, [int(item.layer == 1) for item in passes], "input_layer")
-        output = lookup(m, self.slot, [int(item.output) for item in passes], "output_layer")
-        last_lane = lookup(m, self.slot, [item.active_lanes - 1 for item in passes], "collect_last_lane")
-        last_count = lookup(
-            m, self.slot, [item.tiles_of_lane(item.active_lanes - 1) for item in passes], "collect_last_count"
-        )
-        next_layer = lookup(m, self.slot, [item.layer - 1 for item in passes[1:]] + [0], "next_layer")
+        self._offset = lookup(m, self.slot, offsets, "list_offset")
+        self._layer = lookup(m, self.slot, [item.layer - 1 for item in passes], "layer_index")
+        self._next_layer = lookup(m, self.slot, [item.layer - 1 for item in passes[1:]] + [0], "next_layer")
+        self._last_slot = self.slot == len(passes) - 1
+        self._neurons = lookup(m, self.slot, [item.neurons for item in passes], "neurons")
+        self._group_slot = groups[0][0].slot
+        m.d.comb += self.layer.eq(self._layer + 1)
 
-        first, last, last_slot = self.row == 0, self.row == fan_in, self.slot == len(passes) - 1
-        no_delta = first & self._update & ~self.delivered
-        no_activation = ~self._flush & ~input_layer & ~first & (self.received < offset + self.row)
-        no_collector = ~self._flush & last & self.collector_busy
-        decide = Signal()
+    # Hidden rows
+
+    def _hidden_rows(self, m, may, free):
+        config, latency = self._config, self._config.latency
+        inputs = self._layer == 0
+        first = self.row == 0
+        rows = Mux(inputs, self.input_rows, self.list_rows)
+        known = inputs | self.list_complete
+        last = known & (self.row == rows)
+        frozen_u = self._freeze_u.bit_select(self._layer, 1)
+        frozen_v = self._freeze_v.bit_select(self._layer, 1)
+
+        recent = Signal(latency.align + 2)
+        history = [(Signal(name=f"recent_{i}"), Signal.like(self.slot, name=f"recent_slot_{i}")) for i in range(len(recent))]
+        decided = Signal()
+        for (valid, slot), (before, slot_before) in zip(history, [(decided, self.slot), *history], strict=False):
+            m.d.sync += [valid.eq(before), slot.eq(slot_before)]
+        m.d.comb += recent.eq(Cat(valid & (slot == self.slot) for valid, slot in history))
+
+        stalls = {
+            "no_delta": first & self.pending_u & ~frozen_u & ~self.delivered,
+            "unwritten": first & recent.any(),
+            "no_entry": ~known & ~(self.list_rows > self.row),
+            "no_room": last & (self.activate | (self._hidden_wait != 0)),
+            "no_errors": last & self._last_slot & self.pending_u & ~self.ready.bit_select(self.parity, 1),
+        }
+        m.d.comb += may.eq(free & (self.state == State.SWEEP) & ~Cat(*stalls.values()).any())
+        packet = self.decision
         m.d.comb += [
-            decide.eq(~(no_delta | no_activation | no_collector)),
-            self.input_address.eq(self.row - 1),
-            self.activation_address.eq(offset + self.row - 1),
-            self.collect_request.kind.eq(Mux(output, Kind.OUTPUT, Kind.HIDDEN)),
-            self.collect_request.slot.eq(self.slot),
-            self.collect_request.last_lane.eq(last_lane),
-            self.collect_request.last_count.eq(last_count),
-            self.feedback_slot.eq(self.slot + 1),
-            self.feedback_frozen.eq(self._update_freeze.bit_select(next_layer, 1)),
+            decided.eq(may),
+            self.entry.eq(Mux(inputs, 0, self._offset) + self.row - 1),
+            self.previous_list.eq(self._previous),
         ]
-        with m.If(decide):
+        with m.If(may):
             m.d.comb += [
-                self.decision.op.eq(Mux(self._update, Operation.FUSED, Operation.FORWARD)),
-                self.decision.address.eq(self._address),
-                self.decision.first.eq(first),
-                self.decision.last.eq(last),
-                self.decision.bias.eq(first),
-                self.decision.input_layer.eq(input_layer),
-                self.decision.flush.eq(self._flush),
-                self.collect.eq(last & ~self._flush),
-                self.feedback_request.eq(first & self._update & ~last_slot),
+                packet.op.eq(Mux(self.pending_u, Operation.FUSED, Operation.FORWARD)),
+                packet.base.eq(Mux(first, self._base, self._base + 1)),
+                packet.first.eq(first),
+                packet.last.eq(last),
+                packet.bias.eq(first),
+                packet.inputs.eq(inputs),
+                packet.null.eq(self._null),
+                packet.noise.eq(self.noise_state),
             ]
-            m.d.sync += [self._address.eq(self._address + 1), self.row.eq(self.row + 1)]
+            m.d.sync += self.row.eq(self.row + 1)
+            with m.If(first):
+                request = self.shadow_request
+                m.d.comb += [
+                    request.valid.eq(1),
+                    request.slot.eq(Mux(self._last_slot, 0, self.slot + 1)),
+                    request.bank.eq(self.parity ^ self._last_slot),
+                    request.needed.eq(
+                        Mux(
+                            self._last_slot,
+                            self.pending_v & ~self._freeze_v[0],
+                            self.pending_u & ~self._freeze_u.bit_select(self._next_layer, 1),
+                        )
+                    ),
+                ]
             with m.If(last):
                 m.d.sync += [self.row.eq(0), self.slot.eq(self.slot + 1)]
-                with m.If(last_slot):
-                    m.d.sync += [
-                        self.slot.eq(0),
-                        self.state.eq(State.DRAIN),
-                        self._drain.eq(config.latency.result - 1),
-                    ]
+                self._end_slot(m, inputs, frozen_v)
+        self._count(m, may, first)
 
-    def _drained(self, m):
-        with m.If(self._drain != 0):
-            m.d.sync += self._drain.eq(self._drain - 1)
-        with m.If(Mux(self._flush, self._drain == 0, self.error_idle)):
+    def _count(self, m, may, first):
+        """Useful multiply-accumulates, a cycle later."""
+        frozen = self._freeze_u.bit_select(self._layer, 1)
+        forward, update = ~self._null, self.pending_u & ~frozen
+        hidden = Mux(may & ~first, Mux(forward, self._neurons, 0) + Mux(update, self._neurons, 0), 0)
+        context = self._output
+        weights = (self.decision.op == Operation.OUT) | (self.decision.op == Operation.OUT_FUSED)
+        outputs = Mux(weights, Mux(context.null, 0, self._group_neurons) + Mux(context.update, self._group_neurons, 0), 0)
+        m.d.sync += self.macs.eq(hidden + outputs)
+
+    def _end_slot(self, m, inputs, frozen_v):
+        """The last row of a slot is decided: an ACTIVATE waits; after the last slot the generations move on."""
+        waiting, sweep = self._activation, self._sweep
+        layers = len(self._config.network.layers) - 1
+        corrects = self.pending_v & sweep.train & ~self._null
+        m.d.sync += [
+            self.activate.eq(1),
+            waiting.slot.eq(self.slot),
+            waiting.last_slot.eq(self._last_slot),
+            waiting.correct.eq(corrects & ~frozen_v),
+            waiting.correct_next.eq(
+                Mux(
+                    self._last_slot,
+                    sweep.train & ~self._null & ~sweep.freeze[0],
+                    corrects & ~self._freeze_v.bit_select(self._next_layer, 1),
+                )
+            ),
+            waiting.gram.eq(Mux(inputs, self.input_gram, self.list_gram)),
+            waiting.output.settings.eq(sweep),
+            waiting.output.null.eq(self._null),
+            waiting.output.parity.eq(self.parity),
+            waiting.output.update.eq(self.pending_u & ~self._freeze_u[layers - 1]),
+            waiting.output.correct.eq(corrects & ~self._freeze_v[layers - 1]),
+            waiting.output.noise.eq(self.noise_state),
+        ]
+        with m.If(self._last_slot):
+            trained = sweep.train & ~self._null
             m.d.comb += [
-                self.update_ends.eq(self._update),
-                self.feedback_request.eq(~self._flush & self._sample_trains),
-                self.feedback_slot.eq(0),
-                self.feedback_frozen.eq(self._sample_freeze[0]),
+                self.advance_noise.eq(self.pending_u),
+                self.clear_ready.eq(Mux(trained, Mux(self.parity, 0b10, 0b01), 0)),
             ]
             m.d.sync += [
+                self.slot.eq(0),
                 self.state.eq(State.IDLE),
-                self.pending.eq(~self._flush & self._sample_trains),
+                self.pending_u.eq(self.pending_v),
+                self._freeze_u.eq(self._freeze_v),
+                self.pending_v.eq(trained),
+                self._freeze_v.eq(sweep.freeze),
+                self.parity.eq(~self.parity),
             ]
 
-    def _load(self, m):
+    # ACTIVATE
+
+    def _activations(self, m, may, free):
+        config, latency = self._config, self._config.latency
+        waiting = self._activation
+        passes = config.passes
+        returned = waiting.slot < self._group_slot
+        m.d.comb += may.eq(
+            free & self.activate & ~self.output & ~self.collector_busy & (self.corrected | ~waiting.correct)
+        )
+        last_lane = lookup(m, waiting.slot, [item.active_lanes - 1 for item in passes], "collect_last_lane")
+        last_count = lookup(
+            m, waiting.slot, [item.tiles_of_lane(item.active_lanes - 1) for item in passes], "collect_last_count"
+        )
+        packet, request = self.decision, self.correction_request
+        with m.If(may):
+            m.d.comb += [
+                packet.op.eq(Operation.ACTIVATE),
+                packet.first.eq(waiting.correct),
+                packet.value.eq(Mux(waiting.correct, waiting.gram, 0)),
+                packet.slot.eq(waiting.slot),
+                packet.parity.eq(waiting.output.parity),
+                self.collect.eq(returned),
+                self.collect_request.kind.eq(Kind.HIDDEN),
+                self.collect_request.last_lane.eq(last_lane),
+                self.collect_request.last_count.eq(last_count),
+                request.valid.eq(1),
+                request.needed.eq(waiting.correct_next),
+                request.slot.eq(Mux(waiting.last_slot, 0, waiting.slot + 1)),
+                request.bank.eq(waiting.output.parity ^ ~waiting.last_slot),
+            ]
+            m.d.sync += [self.activate.eq(0), self._hidden_wait.eq(config.array.lanes - 1)]
+            with m.If(~returned):
+                m.d.sync += [
+                    self.output.eq(1),
+                    self._output_wait.eq(latency.output_wait(config.array.lanes) - 1),
+                    self._output.eq(waiting.output),
+                    self._group.eq(waiting.slot - self._group_slot),
+                ]
+
+    # Output rows
+
+    def _output_rows(self, m, may, free):
+        config = self._config
+        classes, groups = config.network.classes, config.output_groups
+        self._output = context = Signal(output_context(config))
+        self._activation = Signal(
+            data.StructLayout(
+                {
+                    "slot": len(self.slot),
+                    "last_slot": 1,
+                    "correct": 1,
+                    "correct_next": 1,
+                    "gram": signed(config.gram.width),
+                    "output": output_context(config),
+                }
+            )
+        )
+        self._group = Signal(index_bits(len(groups)))
+        base = lookup(m, self._group, [base for _, base in groups], "output_base")
+        self._group_neurons = lookup(m, self._group, [item.neurons for item, _ in groups], "output_neurons")
+        starts = (self._group == 0) & (self.output_row == 0)
+        gram = self.output_row == classes
+        m.d.comb += [
+            may.eq(free & self.output & (self._output_wait == 0) & (~starts | self.error_idle)),
+            self.error_context.eq(context),
+            self.final_group.eq(self._group == len(groups) - 1),
+        ]
+        packet = self.decision
+        with m.If(may):
+            m.d.comb += [
+                self.error_start.eq(starts & ~context.null),
+                packet.op.eq(Mux(context.update, Operation.OUT_FUSED, Operation.OUT)),
+                packet.base.eq(base + Mux(gram, 0, self.output_row)),
+                packet.last.eq(~context.null),
+                packet.parity.eq(context.parity),
+                packet["class"].eq(self.output_row),
+                packet.noise.eq(context.noise),
+            ]
+            m.d.sync += self.output_row.eq(self.output_row + 1)
+            with m.If(gram):
+                m.d.comb += packet.op.eq(Operation.GRAM)
+                m.d.sync += [self.output_row.eq(0), self.output.eq(0)]
+
+    # Between sweeps
+
+    def _idle(self, m, quiet):
+        waiting, settings = self._waiting, self.settings
+        pending = self.pending_u | self.pending_v
+        start_transfer = [self._address.eq(settings.row_first), self._rows_left.eq(settings.row_count)]
+        null, sample = Signal(), Signal()
+        with m.If(quiet & waiting.seed):
+            m.d.comb += self.reseed.eq(1)
+            m.d.sync += waiting.seed.eq(0)
+        with m.Elif(quiet & (waiting.flush | waiting.load | waiting.dump) & pending):
+            m.d.comb += null.eq(1)
+        with m.Elif(quiet & waiting.flush):
+            m.d.sync += waiting.flush.eq(0)
+        with m.Elif(quiet & waiting.load):
+            m.d.sync += [*start_transfer, self.state.eq(State.LOAD), waiting.load.eq(0)]
+        with m.Elif(quiet & waiting.dump):
+            m.d.sync += [*start_transfer, self.state.eq(State.DUMP), waiting.dump.eq(0)]
+        with m.Elif(~waiting.as_value().any() & self.sample_complete):
+            m.d.comb += [null.eq(~settings.train & pending), sample.eq(settings.train | ~pending)]
+        m.d.comb += [self.take_sample.eq(sample), self.start_sweep.eq(sample | null)]
+        with m.If(self.start_sweep):
+            m.d.sync += [
+                self.state.eq(State.SWEEP),
+                self._null.eq(null),
+                self._previous.eq(null & self.pending_v),
+            ]
+        with m.If(sample):
+            m.d.sync += [
+                self._sweep.train.eq(settings.train),
+                self._sweep.label.eq(self.label),
+                self._sweep.mantissa.eq(settings.rate_mantissa),
+                self._sweep.exponent.eq(settings.rate_exponent),
+                self._sweep.freeze.eq(settings.freeze),
+            ]
+
+    def _load(self, m, tick):
         tiles, lanes = self._config.array.tiles, self._config.array.lanes
-        tile, lane = Signal(index_bits(tiles)), Signal(index_bits(lanes))
-        with m.If(self.load_valid):
+        tile, lane = Signal(index_bits(tiles + 1)), Signal(index_bits(lanes))
+        m.d.comb += self.load_ready.eq(tick)
+        with m.If(self.load_valid & tick):
             m.d.comb += [
                 self.decision.op.eq(Operation.LOAD),
-                self.decision.address.eq(self._address),
+                self.decision.base.eq(self._address),
                 self.decision.tile.eq(tile),
                 self.decision.lane.eq(lane),
+                self.decision.value.eq(self.load_value),
             ]
             m.d.sync += tile.eq(tile + 1)
-            with m.If(tile == tiles - 1):
+            with m.If(tile == Mux(lane == 0, tiles, tiles - 1)):
                 m.d.sync += [tile.eq(0), lane.eq(lane + 1)]
                 with m.If(lane == lanes - 1):
                     m.d.sync += lane.eq(0)
                     self._next_row(m)
 
-    def _dump(self, m):
+    def _dump(self, m, tick):
         tiles, lanes = self._config.array.tiles, self._config.array.lanes
-        outstanding = Signal(range(tiles * lanes + 1))
-        requested = Signal()
-        m.d.comb += [
-            self.collect_request.kind.eq(Kind.WEIGHT),
-            self.collect_request.last_lane.eq(lanes - 1),
-            self.collect_request.last_count.eq(tiles),
-        ]
-        with m.If(~requested & ~self.collector_busy):
+        words = tiles * lanes + 1
+        outstanding, requested = Signal(range(words + 1)), Signal()
+        with m.If(~requested & ~self.collector_busy & tick):
             m.d.comb += [
                 self.decision.op.eq(Operation.READ),
-                self.decision.address.eq(self._address),
+                self.decision.base.eq(self._address),
                 self.decision.first.eq(1),
                 self.decision.last.eq(1),
                 self.collect.eq(1),
+                self.collect_request.kind.eq(Kind.WEIGHT),
+                self.collect_request.last_lane.eq(lanes - 1),
+                self.collect_request.last_count.eq(tiles + 1 if lanes == 1 else tiles),
             ]
-            m.d.sync += [requested.eq(1), outstanding.eq(tiles * lanes)]
+            m.d.sync += [requested.eq(1), outstanding.eq(words)]
         with m.If(self.dump_transfer):
             m.d.sync += outstanding.eq(outstanding - 1)
             with m.If(outstanding == 1):

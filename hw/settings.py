@@ -13,6 +13,7 @@ def settings_layout(config: Configuration) -> data.StructLayout:
     return data.StructLayout(
         {
             "train": 1,
+            "events": 1,
             "rate_mantissa": MANTISSA_BITS,
             "rate_exponent": EXPONENT_BITS,
             "freeze": len(config.network.layers) - 1,

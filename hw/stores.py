@@ -1,155 +1,141 @@
-"""The input store and the activation store: presynaptic activations of this sample and the one before."""
+"""Row lists: what a sweep sends, entry after entry."""
 
-from amaranth.hdl import Array, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Array, Const, Module, Mux, Signal
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import q_shape
+from dfarray.hw.arithmetic import delay, lookup, q_shape
+from dfarray.hw.gram import GramAccumulator
 from dfarray.trace import index_bits
 
 
-def sample_word(config: Configuration) -> data.StructLayout:
-    """One input value; ``label`` counts with ``last``."""
+def row_entry(config: Configuration) -> data.StructLayout:
+    """A row with its presynaptic activations: of U's sample, and of the current one."""
+    value = q_shape(config.formats.activation)
     return data.StructLayout(
-        {
-            "value": q_shape(config.formats.activation),
-            "label": index_bits(config.network.classes),
-            "last": 1,
-        }
+        {"index": index_bits(max(config.network.layers[:-1])), "previous": value, "current": value}
     )
 
 
-class InputStore(wiring.Component):
-    """Three banks of n_0 values that rotate: incoming, current sample, previous sample.
-
-    Attributes
-    ----------
-    samples : In stream of sample_word
-        n_0 transfers a sample.
-    full : Out(1)
-        The incoming sample is complete.
-    label : Out
-        Its label.
-    take : In(1)
-        The incoming sample becomes the current one, the current the previous one.
-    address : In
-    current, previous : Out
-        Values at the ``address`` of the cycle before.
-    framing_error : Out(1)
-        Strobe: a sample was discarded because ``last`` came at the wrong transfer.
-    """
-
-    def __init__(self, config: Configuration):
-        self._config = config
-        value = q_shape(config.formats.activation)
-        super().__init__(
-            {
-                "samples": In(stream.Signature(sample_word(config))),
-                "full": Out(1),
-                "label": Out(index_bits(config.network.classes)),
-                "take": In(1),
-                "address": In(index_bits(config.network.inputs)),
-                "current": Out(value),
-                "previous": Out(value),
-                "framing_error": Out(1),
-            }
-        )
-
-    def elaborate(self, platform):
-        m = Module()
-        inputs = self._config.network.inputs
-        incoming, current, previous = Signal(2, init=0), Signal(2, init=1), Signal(2, init=2)
-        index = Signal(range(inputs + 1))
-        transfer = Signal()
-        m.d.comb += [self.samples.ready.eq(~self.full), transfer.eq(self.samples.valid & self.samples.ready)]
-
-        # At least two words: an address of no bits is not Verilog.
-        read = []
-        for bank in range(3):
-            m.submodules[f"bank_{bank}"] = memory = Memory(shape=self.current.shape(), depth=max(2, inputs), init=[])
-            write, port = memory.write_port(), memory.read_port()
-            m.d.comb += [
-                write.en.eq(transfer & (incoming == bank)),
-                write.addr.eq(index),
-                write.data.eq(self.samples.payload.value),
-                port.addr.eq(self.address),
-            ]
-            read.append(port.data)
-        m.d.comb += [self.current.eq(Array(read)[current]), self.previous.eq(Array(read)[previous])]
-
-        with m.If(self.take):
-            m.d.sync += [incoming.eq(previous), current.eq(incoming), previous.eq(current), self.full.eq(0)]
-
-        discarding = Signal()
-        last = self.samples.payload.last
-        with m.If(transfer):
-            m.d.sync += index.eq(Mux(last | (index == inputs - 1), 0, index + 1))
-            with m.If(discarding):
-                m.d.sync += [discarding.eq(~last), index.eq(0)]
-            with m.Elif(last & (index == inputs - 1)):
-                m.d.sync += [self.full.eq(1), self.label.eq(self.samples.payload.label)]
-            with m.Elif(last | (index == inputs - 1)):
-                m.d.sync += discarding.eq(~last)
-                m.d.comb += self.framing_error.eq(1)
-        return m
-
-
 class ActivationStore(wiring.Component):
-    """Two banks of all hidden activations, of this sample and the one before.
+    """Row lists of the hidden layers that another hidden layer reads; docs/architecture.md section 4.2.
 
     Attributes
     ----------
     write : In {enable, value}
-        The next hidden activation of the current sample, all layers numbered through.
-    received : Out
-        How many of them are stored.
-    take : In(1)
-        A new sample starts: the current bank becomes the previous one.
-    address : In
-    current, previous : Out
-        Values at the ``address`` of the cycle before.
+        The next hidden activation of the sweep, all layers numbered through.
+    start : In(1)
+        A new sweep starts.
+    layer : In
+        The layer, 1-based, whose inputs are shown in ``rows``, ``complete`` and ``gram``.
+    rows, complete, gram : Out
+        Entries so far, whether they are all, and the layer's gram.
+    received, available : Out
+        Activations stored; entries.
+    entry : In
+        Place in the list.
+    read : Out(row_entry)
+        The entry asked for three cycles before.
     """
 
     def __init__(self, config: Configuration):
-        value = q_shape(config.formats.activation)
-        self._count = sum(config.network.layers[1:-1])
+        self._config = config
+        self._widths = config.network.layers[1:-2]
+        count = sum(self._widths)
+        places = index_bits(count + 1)
+        rows = index_bits(max(config.array.bank_rows, max(config.network.layers[:-1]) + 1))
         super().__init__(
             {
-                "write": In(data.StructLayout({"enable": 1, "value": value})),
-                "received": Out(index_bits(self._count + 1)),
-                "take": In(1),
-                "address": In(index_bits(max(1, self._count))),
-                "current": Out(value),
-                "previous": Out(value),
+                "write": In(data.StructLayout({"enable": 1, "value": q_shape(config.formats.activation)})),
+                "start": In(1),
+                "layer": In(index_bits(len(config.network.layers))),
+                "rows": Out(rows),
+                "complete": Out(1),
+                "gram": Out(q_shape(config.gram)),
+                "received": Out(places),
+                "available": Out(places),
+                "entry": In(rows),
+                "read": Out(row_entry(config)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        if self._count == 0:
+        config, widths = self._config, self._widths
+        if not widths:
+            m.d.comb += [self.received.eq(0), self.available.eq(0)]
             return m
-        parity = Signal()
-        read = []
-        for bank in range(2):
-            m.submodules[f"bank_{bank}"] = memory = Memory(
-                shape=self.current.shape(), depth=max(2, self._count), init=[]
-            )
-            write, port = memory.write_port(), memory.read_port()
-            m.d.comb += [
-                write.en.eq(self.write.enable & (parity == bank)),
-                write.addr.eq(self.received),
-                write.data.eq(self.write.value),
-                port.addr.eq(self.address),
-            ]
-            read.append(port.data)
+        value = q_shape(config.formats.activation)
+        count = max(2, sum(widths))
+        starts = [sum(widths[:index]) for index in range(len(widths))]
+        layer = Signal(index_bits(len(widths)))
+        position = Signal(index_bits(max(widths)))
+        ends = position == lookup(m, layer, [width - 1 for width in widths], "last_position")
+
+        m.submodules.history = history = Memory(
+            shape=data.StructLayout({"newer": value, "older": value}), depth=count, init=[]
+        )
+        m.submodules.entries = entries = Memory(shape=row_entry(config), depth=count, init=[])
+        read, keep = history.read_port(), history.write_port()
+        m.d.comb += read.addr.eq(self.received)
+        word = delay(m, self.write, 1, "word", reset_less=False)
+        at, index, belongs = (
+            delay(m, self.received, 1, "at"),
+            delay(m, position, 1, "index"),
+            delay(m, layer, 1, "belongs"),
+        )
+        matters = (word.value != 0) | (read.data.older != 0) | (not config.array.zero_skipping)
+        row_count = Array(Signal.like(self.rows, name=f"rows_{k}") for k in range(len(widths)))
+        append = entries.write_port()
         m.d.comb += [
-            self.current.eq(Mux(parity, read[1], read[0])),
-            self.previous.eq(Mux(parity, read[0], read[1])),
+            keep.en.eq(word.enable),
+            keep.addr.eq(at),
+            keep.data.newer.eq(word.value),
+            keep.data.older.eq(read.data.newer),
+            append.en.eq(word.enable & matters),
+            append.addr.eq(row_count[belongs] + lookup(m, belongs, starts, "list_start")),
+            append.data.index.eq(index),
+            append.data.previous.eq(read.data.older),
+            append.data.current.eq(word.value),
         ]
-        with m.If(self.take):
-            m.d.sync += [parity.eq(~parity), self.received.eq(0)]
-        with m.Elif(self.write.enable):
-            m.d.sync += self.received.eq(self.received + 1)
+        with m.If(self.write.enable):
+            m.d.sync += [self.received.eq(self.received + 1), position.eq(position + 1)]
+            with m.If(ends):
+                m.d.sync += [position.eq(0), layer.eq(layer + 1)]
+        with m.If(append.en):
+            m.d.sync += [self.available.eq(self.available + 1), row_count[belongs].eq(row_count[belongs] + 1)]
+
+        m.submodules.gram_accumulator = gram = GramAccumulator(config)
+        finished = delay(m, self.write.enable & ends, 6, "finished", reset_less=False)
+        finished_layer = delay(m, layer, 6, "finished_layer")
+        grams = Array(Signal.like(self.gram, name=f"gram_{k}") for k in range(len(widths)))
+        complete = Array(Signal(name=f"complete_{k}") for k in range(len(widths)))
+        m.d.comb += [
+            gram.valid.eq(word.enable),
+            gram.a.eq(word.value),
+            gram.b.eq(read.data.newer),
+            gram.clear.eq(delay(m, finished, 1, "gram_clear", reset_less=False)),
+        ]
+        with m.If(finished):
+            m.d.sync += grams[finished_layer].eq(gram.total)
+        with m.If(delay(m, finished, 1, "complete", reset_less=False)):
+            m.d.sync += complete[delay(m, finished_layer, 1, "complete_layer")].eq(1)
+        with m.If(self.start):
+            m.d.sync += [self.received.eq(0), self.available.eq(0), position.eq(0), layer.eq(0)]
+            m.d.sync += [flag.eq(0) for flag in complete] + [rows.eq(0) for rows in row_count]
+
+        below = Signal.like(layer)
+        m.d.comb += [
+            below.eq(self.layer - 2),
+            self.rows.eq(row_count[below]),
+            self.complete.eq(complete[below]),
+            self.gram.eq(grams[below]),
+        ]
+        port = entries.read_port()
+        m.d.comb += [
+            port.addr.eq(delay(m, self.entry[: len(port.addr)], 1, "entry")),
+            self.read.eq(delay(m, port.data, 1, "read")),
+        ]
         return m

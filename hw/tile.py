@@ -1,15 +1,15 @@
-"""The tile: L lanes, one error scalar, an activation unit with the stored derivatives."""
+"""The tile: L lanes, one error scalar, an activation unit, and what it remembers of the two samples before."""
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, unsigned
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from dfarray.configuration import Configuration, Rounding
+from dfarray.configuration import Configuration
 from dfarray.hw.activation import ActivationUnit
-from dfarray.hw.arithmetic import delay, q_shape, round_half_up, saturate
-from dfarray.hw.lane import Lane, lane_command
-from dfarray.hw.noise import STEPS_A_TILE, lfsr_steps
+from dfarray.hw.arithmetic import adder_tree, delay, lookup, q_shape, round_half_up, saturate
+from dfarray.hw.decoder import Decoder
+from dfarray.hw.lane import Lane, lane_activations
 from dfarray.hw.packets import (
     FeedbackOperation,
     Kind,
@@ -17,10 +17,18 @@ from dfarray.hw.packets import (
     broadcast_packet,
     collect_token,
     feedback_word,
-    hidden_slots,
+    partial_sum,
     return_word,
 )
 from dfarray.trace import index_bits
+
+CHAINS = {
+    "broadcast": broadcast_packet,
+    "token": collect_token,
+    "return": return_word,
+    "partial": partial_sum,
+    "feedback": feedback_word,
+}
 
 
 class Tile(wiring.Component):
@@ -40,134 +48,152 @@ class Tile(wiring.Component):
     ----------
     broadcast_in, broadcast_out : packet chain, one cycle a tile
     token_in, token_out : collect token chain, two cycles a tile
-    return_in, return_out : return chain, one cycle a tile; a collected word enters 4 cycles after its token
+    return_in, return_out : return chain, one cycle a tile; a collected word enters 2 cycles after its token
+    partial_in, partial_out : output sums, one cycle a tile
     feedback_in, feedback_out : feedback chain, one cycle a tile
     """
 
     def __init__(self, config: Configuration, index: int, weights, signs):
         self._config, self._index, self._signs = config, index, signs
-        self.lanes = [Lane(config, k, weights[:, k].tolist()) for k in range(config.array.lanes)]
+        rows = range(config.array.bank_rows)
+        self.lanes = [Lane(config, k, weights[:, k].tolist(), rows) for k in range(config.array.lanes)]
         self.error_scalar = Signal(q_shape(config.formats.delta))
         self.returned = Signal(return_word(config))
-        chains = {
-            "broadcast": broadcast_packet(config),
-            "token": collect_token(config),
-            "return": return_word(config),
-            "feedback": feedback_word(config),
-        }
+        self.partial = Signal(partial_sum(config))
+        self.activations = [Signal(lane_activations(config), name=f"activations_{k}") for k in range(config.array.lanes)]
         super().__init__(
-            {f"{name}_{end}": flow(shape) for name, shape in chains.items() for end, flow in (("in", In), ("out", Out))}
+            {
+                f"{name}_{end}": flow(shape(config))
+                for name, shape in CHAINS.items()
+                for end, flow in (("in", In), ("out", Out))
+            }
         )
 
     def elaborate(self, platform):
         m = Module()
         for k, lane in enumerate(self.lanes):
             m.submodules[f"lane_{k}"] = lane
-        self._broadcast(m)
         derivatives = self._derivative_memory(m)
-        self._collect(m, derivatives)
-        self._feedback(m, derivatives)
+        self._broadcast(m)
+        self._activate(m, derivatives.write_port())
+        self._collect(m)
+        self._feedback(m, derivatives.read_port())
         return m
 
     def _broadcast(self, m):
-        stochastic = self._config.training.rounding is Rounding.STOCHASTIC
-        packet = Signal(broadcast_packet(self._config))  # The hop register.
-        m.d.sync += packet.eq(self.broadcast_in)
-        m.d.comb += self.broadcast_out.eq(packet)
-        if stochastic:
-            m.d.comb += self.broadcast_out.noise.eq(lfsr_steps(packet.noise, STEPS_A_TILE))
-
-        sweep, forward, loads = Signal(), Signal(), Signal()
-        stage = Signal(broadcast_packet(self._config))
-        m.d.comb += sweep.eq((packet.op == Operation.FORWARD) | (packet.op == Operation.FUSED))
-        m.d.sync += [
-            stage.eq(packet),
-            forward.eq(sweep | (packet.op == Operation.READ)),
-            loads.eq(packet.op == Operation.LOAD),
-        ]
-        align, multiply = self._config.latency.align, self._config.latency.multiply
-        sum_stage = align + 1 + multiply
-        command = Signal(lane_command(self._config))
-        m.d.comb += [
-            command.address.eq(stage.address),
-            command.x_prev.eq(stage.payload.x.prev),
-            command.update.eq(stage.op == Operation.FUSED),
-            command.load_weight.eq(stage.payload.weight),
-            command.write_address.eq(Mux(loads, stage.address, delay(m, stage.address, align, "address"))),
-            command.x_cur.eq(delay(m, stage.payload.x.cur, align + 1, "x_cur")),
-            command.accumulate.eq(delay(m, forward, sum_stage, "accumulate", reset_less=False)),
-            command.first.eq(delay(m, stage.first, sum_stage, "first")),
-            command.capture.eq(delay(m, forward & stage.last, sum_stage + 1, "capture", reset_less=False)),
-        ]
-        if stochastic:
-            m.d.comb += command.noise.eq(delay(m, stage.noise, multiply, "noise"))
+        m.submodules.decoder = decoder = Decoder(self._config, self._index)
+        m.d.comb += [decoder.packet_in.eq(self.broadcast_in), self.broadcast_out.eq(decoder.packet_out)]
         for k, lane in enumerate(self.lanes):
-            load = Signal(name=f"load_{k}")
-            m.d.sync += load.eq((packet.op == Operation.LOAD) & (packet.tile == self._index) & (packet.lane == k))
             m.d.comb += [
-                lane.command.eq(command),
-                lane.load.eq(load),
-                lane.swap.eq(sweep & packet.first),
+                lane.command.eq(decoder.command),
+                lane.load.eq(decoder.load[k]),
+                lane.swap.eq(decoder.swap),
             ]
+        self._activation_start = decoder.activation_start
+        total = adder_tree(m, [lane.product for lane in self.lanes], "product_sum")
+        m.d.sync += [
+            self.partial.valid.eq(decoder.partial_valid),
+            self.partial.value.eq(self.partial_in.value + total),
+        ]
+        m.d.comb += self.partial_out.eq(self.partial)
 
     def _derivative_memory(self, m):
-        slots = hidden_slots(self._config)
-        if slots == 0:
-            return None
         shape = unsigned(self._config.formats.activation.fraction_bits + 1)
-        depth = slots << index_bits(self._config.array.lanes)
+        depth = 2 << (index_bits(len(self._config.passes)) + index_bits(self._config.array.lanes))
         m.submodules.derivatives = memory = Memory(shape=shape, depth=depth, init=[])
         return memory
 
     def _place(self, slot, lane):
         return Cat(lane[: index_bits(self._config.array.lanes)], slot)
 
-    def _collect(self, m, derivatives):
-        config, formats = self._config, self._config.formats
+    def _activate(self, m, derivative_write):
+        """Lane after lane: sum and correction to activation, which enters the lane beside those of two samples before."""
+        config, formats, lanes = self._config, self._config.formats, self.lanes
+        start = self._activation_start
+        slot, parity = Signal.like(start.slot), Signal()
+        active, lane = Signal(), Signal(index_bits(len(lanes)))
+        # Cycle h + E: the first lane's registers are read.
+        now, last = Signal(), Signal()
+        m.d.comb += [now.eq(start.valid | active), last.eq(lane == len(lanes) - 1)]
+        m.d.sync += active.eq(now & ~last)
+        m.d.sync += lane.eq(Mux(now & ~last, lane + 1, 0))
+        with m.If(start.valid):
+            m.d.sync += [slot.eq(start.slot), parity.eq(start.parity)]
+        this_slot = Mux(start.valid, start.slot, slot)
+        this_parity = Mux(start.valid, start.parity, parity)
+
+        difference = Signal.like(
+            lanes[0].result - lanes[0].correction, reset_less=True
+        )
+        selected = Array(lane.result for lane in lanes)[lane], Array(lane.correction for lane in lanes)[lane]
+        m.d.sync += difference.eq(selected[0] - selected[1])
+        z = Signal(q_shape(formats.preactivation), reset_less=True)
+        shift = formats.product_fraction - formats.preactivation.fraction_bits
+        m.d.sync += z.eq(saturate(m, round_half_up(difference, shift), formats.preactivation.width, "exact_z"))
+        m.submodules.activation = activation = ActivationUnit(config)
+        m.d.comb += activation.z.eq(z)
+
+        # What the neuron answered in the two sweeps before; read in time, written with the new activation.
+        value = q_shape(formats.activation)
+        history = data.StructLayout({"newer": value, "older": value})
+        depth = 1 << (index_bits(len(config.passes)) + index_bits(len(lanes)))
+        m.submodules.history = memory = Memory(shape=history, depth=depth, init=[])
+        read, write = memory.read_port(), memory.write_port()
+        place = self._place(this_slot, lane)
+        strobe = delay(m, now, 3, "activation_strobe", reset_less=False)
+        m.d.comb += read.addr.eq(delay(m, place, 2, "history_place"))
+        at = delay(m, read.addr, 1, "activation_place")
+        bank = delay(m, this_parity, 3, "activation_parity")
+        counts = [item.neurons for item in config.passes]
+        exists = self._exists(m, place, counts)
+        present = delay(m, exists, 3, "activation_present")
+        m.d.comb += [
+            write.en.eq(strobe),
+            write.addr.eq(at),
+            write.data.newer.eq(activation.value),
+            write.data.older.eq(read.data.newer),
+            derivative_write.en.eq(strobe),
+            derivative_write.addr.eq(Cat(at, bank)),
+            derivative_write.data.eq(activation.derivative),
+        ]
+        for k, target in enumerate(lanes):
+            register = self.activations[k]
+            with m.If(strobe & (at[: index_bits(len(lanes))] == k)):
+                m.d.sync += register.eq(0)
+                with m.If(present):
+                    m.d.sync += [
+                        register.current.eq(activation.value),
+                        register.gram.eq(read.data.newer),
+                        register.update.eq(read.data.older),
+                    ]
+            m.d.comb += target.activations.eq(register)
+
+    def _exists(self, m, place, counts):
+        """Whether a neuron lives in the place (slot, lane) of this tile."""
+        lane_bits = index_bits(len(self.lanes))
+        places = range(len(counts) << lane_bits)
+        lives = [
+            int((index & ((1 << lane_bits) - 1)) * self._config.array.tiles + self._index < counts[index >> lane_bits])
+            for index in places
+        ]
+        return lookup(m, place, lives, "lives")
+
+    def _collect(self, m):
+        config = self._config
         token = Signal(collect_token(config))
         m.d.sync += [token.eq(self.token_in), self.token_out.eq(token)]
-
-        result = Signal.like(self.lanes[0].result)
-        hit = Signal()
-        m.d.sync += [
-            result.eq(Array(lane.result for lane in self.lanes)[token.lane]),
-            hit.eq(token.valid & (token.count > self._index)),
-        ]
-        kind, slot, lane = (delay(m, token[field], 1, f"token_{field}") for field in ("kind", "slot", "lane"))
-
-        def at(fmt, name):
-            rounded = round_half_up(result, formats.product_fraction - fmt.fraction_bits)
-            return saturate(m, rounded, fmt.width, name)
-
         word = Signal(return_word(config))
-        z = Signal(q_shape(formats.preactivation))
+        results = Array(lane.result for lane in self.lanes)
+        activations = Array(lane.activations.current for lane in self.lanes)
         m.d.sync += [
-            z.eq(at(formats.preactivation, "exact_z")),
-            word.valid.eq(hit),
-            word.kind.eq(kind),
-            word.value.eq(Mux(kind == Kind.WEIGHT, result, at(formats.logit, "exact_logit"))),
+            word.valid.eq(token.valid & (token.count > self._index)),
+            word.kind.eq(token.kind),
+            word.value.eq(Mux(token.kind == Kind.WEIGHT, results[token.lane], activations[token.lane])),
+            self.returned.eq(Mux(word.valid, word, self.return_in)),
         ]
-        ready = delay(m, word, 1, "ready", reset_less=False)
-        value = Signal.like(word.value, name="emitted_value")
-        m.d.comb += value.eq(ready.value)
-        if derivatives is not None:
-            m.submodules.activation = activation = ActivationUnit(config)
-            write = derivatives.write_port()
-            slot, lane = delay(m, slot, 2, "activated_slot"), delay(m, lane, 2, "activated_lane")
-            m.d.comb += [
-                activation.z.eq(z),
-                write.en.eq(ready.valid & (ready.kind == Kind.HIDDEN)),
-                write.addr.eq(self._place(slot, lane)),
-                write.data.eq(activation.derivative),
-            ]
-            with m.If(ready.kind == Kind.HIDDEN):
-                m.d.comb += value.eq(activation.value)
-        m.d.sync += self.returned.eq(self.return_in)
-        with m.If(ready.valid):
-            m.d.sync += [self.returned.valid.eq(1), self.returned.kind.eq(ready.kind), self.returned.value.eq(value)]
         m.d.comb += self.return_out.eq(self.returned)
 
-    def _feedback(self, m, derivatives):
+    def _feedback(self, m, read):
         config, formats = self._config, self._config.formats
         fraction = formats.activation.fraction_bits
         word = Signal(feedback_word(config))
@@ -177,32 +203,29 @@ class Tile(wiring.Component):
             m.d.sync += self.error_scalar.eq(word.value)
 
         compute = (word.op == FeedbackOperation.DELTA) & (word.count > self._index)
-        strobe = delay(m, compute, 2, "delta_strobe", reset_less=False)
-        lane = delay(m, word.index, 2, "delta_lane")
+        strobe = delay(m, compute, 3, "delta_strobe", reset_less=False)
+        lane = delay(m, word.index[: index_bits(len(self.lanes))], 3, "delta_lane")
+        correction = delay(m, word.correction, 3, "delta_correction")
+        place = self._place(word.slot, word.index)
+        m.d.comb += read.addr.eq(Cat(place, word.bank))
+        product = Signal.like(self.error_scalar * Const(0, fraction + 2).as_signed(), reset_less=True)
+        m.d.sync += product.eq(self.error_scalar * Cat(read.data, Const(0, 1)).as_signed())
+        rounded = Signal.like(product, reset_less=True)
+        m.d.sync += rounded.eq(round_half_up(product, fraction))
+        negative = delay(m, self._negative(place), 3, "negative")
         scaled = Signal(q_shape(formats.delta))
-        if derivatives is None:
-            m.d.comb += scaled.eq(delay(m, self.error_scalar, 1, "scalar"))
-        else:
-            read = derivatives.read_port()
-            place = self._place(word.slot, word.index)
-            m.d.comb += read.addr.eq(place)
-            output = delay(m, word.slot >= hidden_slots(config), 1, "output")
-            derivative = Signal(fraction + 2)
-            m.d.comb += derivative.eq(Mux(output, 1 << fraction, read.data))
-            product = self.error_scalar * derivative.as_signed()
-            rounded = Signal.like(product, reset_less=True)
-            m.d.sync += rounded.eq(round_half_up(product, fraction))
-            negative = delay(m, self._negative(place, word.slot), 2, "negative")
-            m.d.comb += scaled.eq(saturate(m, Mux(negative, -rounded, rounded), formats.delta.width, "signed_delta"))
+        m.d.comb += scaled.eq(saturate(m, Mux(negative, -rounded, rounded), formats.delta.width, "signed_delta"))
         for k, target in enumerate(self.lanes):
+            here = strobe & (lane == k)
             m.d.comb += [
-                target.shadow.enable.eq(strobe & (lane == k)),
+                target.shadow.enable.eq(here & ~correction),
                 target.shadow.value.eq(scaled),
+                target.correcting.enable.eq(here & correction),
+                target.correcting.value.eq(scaled),
             ]
 
-    def _negative(self, place, slot):
-        """Whether b of the neuron in that slot and lane is negative; output neurons have none."""
-        lane_bits = index_bits(self._config.array.lanes)
+    def _negative(self, place):
+        """Whether b of the neuron in that slot and lane is negative."""
+        lane_bits = index_bits(len(self.lanes))
         mask = sum(1 << (s << lane_bits | k) for (s, k), sign in self._signs.items() if sign < 0)
-        bits = hidden_slots(self._config) << lane_bits
-        return (slot < hidden_slots(self._config)) & Const(mask, bits).bit_select(place, 1)
+        return Const(mask, 1 << len(place)).bit_select(place, 1)

@@ -13,7 +13,6 @@ from cocotb.clock import Clock
 from cocotb.triggers import Timer
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from dfarray.placement import to_banks
 from dfarray.register_map import register_map
 from dfarray.sim.job import Job, Phase
 from dfarray.sim.scoreboard import MismatchError, Scoreboard, save_mismatch
@@ -103,14 +102,13 @@ async def train(dut):
     await bench.start()
     if job.load_weights:
         await bench.write("COMMAND", load=1)
-        count = to_banks(job.config, job.weights).size
-        dut.weight_budget.value = count
-        await bench.until(dut.weights_played, count)
+        dut.weight_budget.value = job.image_words
+        await bench.until(dut.weights_played, job.image_words)
     played = 0
     for phase in job.phases:
         await _configure(bench, phase)
         start, played = played, played + phase.samples
-        dut.sample_budget.value = played * job.config.network.inputs
+        dut.sample_budget.value = int(job.sample_ends[played - 1])
         if start <= job.trace_samples < played:
             await bench.until(dut.results_done, job.trace_samples)
             await _stop_tracing(bench)
@@ -118,12 +116,12 @@ async def train(dut):
         bench.result_cycles.append(int(dut.last_result_cycle.value))
     if job.dump:
         await bench.write("COMMAND", dump=1)
-        await bench.until(dut.weights_done, to_banks(job.config, job.weights).size)
+        await bench.until(dut.weights_done, job.image_words)
     await bench.finish()
 
 
 async def _configure(bench: Bench, phase: Phase):
-    await bench.write("CONTROL", train=int(phase.train))
+    await bench.write("CONTROL", train=int(phase.train), events=int(bench.job.events))
     await bench.write("LEARNING_RATE", mantissa=phase.rate.mantissa, exponent=phase.rate.exponent)
     await bench.write("FREEZE", layers=phase.freeze)
 

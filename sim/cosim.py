@@ -15,7 +15,6 @@ from dfarray.configuration import Configuration
 from dfarray.golden.integer import IntegerNetwork
 from dfarray.hw.generate import generate
 from dfarray.initial_weights import initial_weights
-from dfarray.placement import from_banks
 from dfarray.sim import harness, simulators
 from dfarray.sim.job import Job, Phase
 
@@ -138,6 +137,7 @@ def cosimulate(
     simulator: str = "verilator",
     verilog: Path | None = None,
     trace_samples: int | None = None,
+    events: bool = False,
     load_weights: bool = False,
     gaps: Mapping[str, int] | None = None,
     progress: Callable[[str, int], None] = lambda stage, done: None,
@@ -158,6 +158,8 @@ def cosimulate(
         Initial weights, default those of the configuration.
     trace_samples : int or None
         Samples whose every cycle is compared; None for all.
+    events : bool
+        Send samples as events, only the nonzero inputs.
     load_weights : bool
         Generate with zero weights and write ``weights`` through the load command.
     gaps : dict or None
@@ -180,6 +182,7 @@ def cosimulate(
         weights=weights,
         phases=phases,
         trace_samples=len(x) if trace_samples is None else min(trace_samples, len(x)),
+        events=events,
         load_weights=load_weights,
         gaps=dict(gaps or {}),
         expected_cycles=rows + 4 * config.network.classes + 4 * config.array.tiles,
@@ -219,7 +222,7 @@ def _judge(job: Job, x, labels, simulator, first, build_seconds, run_seconds) ->
     rtl_logits, predictions = job.results()
     mismatches, weights = signals, []
     if first is None:
-        weights = from_banks(config, job.dumped_banks())
+        weights = job.dumped_weights()
         network = IntegerNetwork(config, job.weights)
         logits = _replay(network, job.phases, x, labels)
         mismatches += int((logits != rtl_logits).sum()) if logits.shape == rtl_logits.shape else logits.size

@@ -27,6 +27,7 @@ def write_harness(manifest: dict, directory: Path) -> Path:
         "@REGISTER_CONNECTIONS@": "\n    ".join(f".{p['name']}({p['name']})," for p in registers),
         "@TOP@": manifest["top"],
         "@VALUE_BITS@": str(widths["samples__value"]),
+        "@INDEX_BITS@": str(widths["samples__index"]),
         "@LABEL_BITS@": str(widths["samples__label"]),
         "@LOGIT_BITS@": str(widths["results__logit"]),
         "@PREDICTION_BITS@": str(widths["results__prediction"]),

@@ -23,6 +23,7 @@ module dfarray_bench(
 );
   reg samples_valid, samples_last;
   reg [@VALUE_BITS@-1:0] samples_value;
+  reg [@INDEX_BITS@-1:0] samples_index;
   reg [@LABEL_BITS@-1:0] samples_label;
   wire samples_ready;
   wire results_valid, results_last;
@@ -40,7 +41,7 @@ module dfarray_bench(
     .clk(clk), .rst(rst),
     @REGISTER_CONNECTIONS@
     .samples__valid(samples_valid), .samples__ready(samples_ready), .samples__value(samples_value),
-    .samples__label(samples_label), .samples__last(samples_last),
+    .samples__index(samples_index), .samples__label(samples_label), .samples__last(samples_last),
     .results__valid(results_valid), .results__ready(results_ready), .results__logit(results_logit),
     .results__prediction(results_prediction), .results__last(results_last),
     .weights_in__valid(weights_in_valid), .weights_in__ready(weights_in_ready), .weights_in__data(weights_in_data),
@@ -65,12 +66,12 @@ module dfarray_bench(
   wire [31:0] draw_b = draw_a ^ (draw_a >> 17);
 
   reg [31:0] word;
-  reg [63:0] record;
+  reg [63:0] record, sample;
   always @(posedge clk) begin
     if (rst) begin
       draw <= 32'h12345678;
       cycle <= 0; unknown_seen <= 0; first_result_cycle <= 0; last_result_cycle <= 0;
-      samples_valid <= 0; samples_value <= 0; samples_label <= 0; samples_last <= 0; samples_played <= 0;
+      samples_valid <= 0; samples_value <= 0; samples_index <= 0; samples_label <= 0; samples_last <= 0; samples_played <= 0;
       results_ready <= 0; results_done <= 0;
       weights_in_valid <= 0; weights_in_data <= 0; weights_played <= 0;
       weights_out_ready <= 0; weights_done <= 0;
@@ -81,10 +82,13 @@ module dfarray_bench(
       if (!samples_valid || samples_ready) begin
         samples_valid <= 0;
         if (samples_played != sample_budget && draw[7:0] >= sample_gaps) begin
-          count = $fread(word, sample_file);
-          if (count == 4) begin
+          count = $fread(sample, sample_file);
+          if (count == 8) begin
             samples_valid <= 1;
-            {samples_last, samples_label, samples_value} <= {word[31], word[16 +: @LABEL_BITS@], word[0 +: @VALUE_BITS@]};
+            samples_value <= sample[0 +: @VALUE_BITS@];
+            samples_index <= sample[16 +: @INDEX_BITS@];
+            samples_label <= sample[32 +: @LABEL_BITS@];
+            samples_last <= sample[63];
             samples_played <= samples_played + 1;
           end
         end

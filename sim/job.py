@@ -9,10 +9,37 @@ import numpy as np
 
 from dfarray.configuration import Configuration, parse_configuration
 from dfarray.learning_rate import LearningRate
-from dfarray.placement import to_banks
+from dfarray.placement import from_image, to_image
 
-LAST = 1 << 31
-LABEL_SHIFT = 16
+LAST = np.uint64(1 << 63)
+INDEX_SHIFT, LABEL_SHIFT = np.uint64(16), np.uint64(32)
+
+
+def sample_words(x: np.ndarray, labels: np.ndarray, *, events: bool) -> tuple[np.ndarray, np.ndarray]:
+    """What the test bench plays: a 64-bit word a transfer.
+
+    Parameters
+    ----------
+    x : int array (samples, n_0)
+        Activation codes.
+    labels : int array (samples,)
+    events : bool
+        Only nonzero inputs, at least one a sample; otherwise all.
+
+    Returns
+    -------
+    (uint64 array: value, index, label and last; int array (samples,): transfers up to and including each sample)
+    """
+    x = np.asarray(x)
+    sent = x != 0 if events else np.ones(x.shape, dtype=bool)
+    sent[~sent.any(axis=1), 0] = True
+    sample, index = np.nonzero(sent)
+    words = (x[sample, index].astype(np.int64) & 0xFFFF).astype(np.uint64)
+    words |= index.astype(np.uint64) << INDEX_SHIFT
+    words |= np.asarray(labels)[sample].astype(np.uint64) << LABEL_SHIFT
+    ends = sent.sum(axis=1).cumsum()
+    words[ends - 1] |= LAST
+    return words, ends
 
 
 @dataclass(frozen=True)
@@ -48,6 +75,8 @@ class Job:
     phases : tuple of Phase
     trace_samples : int
         Samples whose every cycle is compared, 0 for none.
+    events : bool
+        Samples are played as events, otherwise dense.
     load_weights, dump : bool
         Write the weights through the load command first; read them back at the end.
     gaps : dict
@@ -62,6 +91,7 @@ class Job:
     weights: list[np.ndarray]
     phases: tuple[Phase, ...]
     trace_samples: int = 0
+    events: bool = False
     load_weights: bool = False
     dump: bool = True
     gaps: dict[str, int] = field(default_factory=dict)
@@ -110,13 +140,13 @@ class Job:
         self.directory.mkdir(parents=True, exist_ok=True)
         for leftover in ("results.bin", "dump.bin", "trace.bin", "mismatch.json", "outcome.json"):
             (self.directory / leftover).unlink(missing_ok=True)
-        words = (np.asarray(x).astype(np.int64) & 0xFFFF) | (np.asarray(labels, dtype=np.int64)[:, None] << LABEL_SHIFT)
-        words[:, -1] |= LAST
+        words, ends = sample_words(x, labels, events=self.events)
         # $fread fills a register from its most significant byte.
-        (self.directory / "samples.bin").write_bytes(words.astype(">u4").tobytes())
+        (self.directory / "samples.bin").write_bytes(words.astype(">u8").tobytes())
+        np.save(self.directory / "sample_ends.npy", ends)
         np.savez(self.directory / "weights.npz", *self.weights)
         if self.load_weights:
-            codes = to_banks(self.config, self.weights).astype(np.int64) & 0xFFFFFFFF
+            codes = to_image(self.config, self.weights).astype(np.int64) & 0xFFFFFFFF
             (self.directory / "weights.bin").write_bytes(codes.astype(">u4").tobytes())
         else:
             (self.directory / "weights.bin").write_bytes(b"")
@@ -128,6 +158,7 @@ class Job:
                 for phase in self.phases
             ],
             "trace_samples": self.trace_samples,
+            "events": self.events,
             "load_weights": self.load_weights,
             "dump": self.dump,
             "gaps": {"sample_gaps": 0, "result_gaps": 0, "weight_gaps": 0, **self.gaps},
@@ -171,7 +202,18 @@ class Job:
         )
         return records[:, :, 0], records[:, 0, 1]
 
-    def dumped_banks(self) -> np.ndarray:
-        """Bank contents read back: int32 (rows, lanes, tiles)."""
+    @cached_property
+    def sample_ends(self) -> np.ndarray:
+        """Transfers up to and including each sample."""
+        return np.load(self.directory / "sample_ends.npy")
+
+    @property
+    def image_words(self) -> int:
+        """Words of all weights as they are loaded and dumped."""
         array = self.config.array
-        return np.fromfile(self.directory / "dump.bin", dtype=np.int32).reshape(-1, array.lanes, array.tiles)
+        return self.config.bank_rows_used * (array.tiles * array.lanes + 1)
+
+    def dumped_weights(self) -> list[np.ndarray]:
+        """Weights read back: list of int32 arrays (n_l, 1 + n_{l-1})."""
+        words = np.fromfile(self.directory / "dump.bin", dtype=np.int32)
+        return from_image(self.config, words.reshape(self.config.bank_rows_used, -1))

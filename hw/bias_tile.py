@@ -1,0 +1,81 @@
+"""The bias tile: the end of the chains, one lane for the output biases, whose presynaptic activation is always one."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from dfarray.configuration import Configuration
+from dfarray.hw.arithmetic import delay
+from dfarray.hw.decoder import Decoder
+from dfarray.hw.lane import Lane
+from dfarray.hw.packets import Kind, broadcast_packet, collect_token, partial_sum, return_word
+
+
+class BiasTile(wiring.Component):
+    """Tile T: adds b_c to the output sums and learns it like any output weight.
+
+    Parameters
+    ----------
+    config : Configuration
+    biases : sequence of int
+        Initial output biases, weight codes.
+
+    Attributes
+    ----------
+    broadcast_in, token_in, return_in, partial_in : In
+        From the last tile; timing as in :class:`dfarray.hw.tile.Tile`.
+    return_out, partial_out : Out
+        The exit.
+    """
+
+    def __init__(self, config: Configuration, biases):
+        self._config = config
+        base = config.output_groups[0][1]
+        self._rows = range(base, base + config.network.classes)
+        self.lanes = [Lane(config, 0, list(biases), self._rows)]
+        self.returned = Signal(return_word(config))
+        self.partial = Signal(partial_sum(config))
+        super().__init__(
+            {
+                "broadcast_in": In(broadcast_packet(config)),
+                "token_in": In(collect_token(config)),
+                "return_in": In(return_word(config)),
+                "return_out": Out(return_word(config)),
+                "partial_in": In(partial_sum(config)),
+                "partial_out": Out(partial_sum(config)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        one = config.formats.activation.one
+        m.submodules.lane_0 = lane = self.lanes[0]
+        m.submodules.decoder = decoder = Decoder(config, config.array.tiles, self._rows)
+        m.d.comb += [
+            decoder.packet_in.eq(self.broadcast_in),
+            lane.command.eq(decoder.command),
+            lane.command.x_cur.eq(Mux(decoder.takes_part, decoder.command.x_cur, 0)),
+            lane.load.eq(decoder.load),
+            lane.activations.current.eq(Mux(decoder.takes_part, one, 0)),
+            lane.activations.gram.eq(one),
+            lane.activations.update.eq(one),
+        ]
+        levels = max(0, (config.array.lanes - 1).bit_length())
+        product = delay(m, lane.product, 1 + levels, "product")
+        m.d.sync += [
+            self.partial.valid.eq(decoder.partial_valid),
+            self.partial.value.eq(self.partial_in.value + product),
+        ]
+        m.d.comb += self.partial_out.eq(self.partial)
+
+        token, word = Signal(collect_token(config)), Signal(return_word(config))
+        m.d.sync += [
+            token.eq(self.token_in),
+            word.valid.eq(token.valid & (token.count > config.array.tiles)),
+            word.kind.eq(Kind.WEIGHT),
+            word.value.eq(lane.result),
+            self.returned.eq(Mux(word.valid, word, self.return_in)),
+        ]
+        m.d.comb += self.return_out.eq(self.returned)
+        return m

@@ -1,0 +1,131 @@
+"""The decoder: a tile's hop register, and its packet turned into commands at the pipeline stages that use them."""
+
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from dfarray.configuration import Configuration, Rounding
+from dfarray.hw.arithmetic import delay
+from dfarray.hw.lane import lane_command
+from dfarray.hw.noise import STEPS_A_TILE, lfsr_steps
+from dfarray.hw.packets import Operation, broadcast_packet
+
+
+class Decoder(wiring.Component):
+    """Passes packets on and decodes them.
+
+    Parameters
+    ----------
+    config : Configuration
+    index : int
+        The tile's position.
+    biases : range or None
+        The bank rows of the bias tile, which takes part in output rows, loading and reading there and nowhere else.
+
+    Attributes
+    ----------
+    packet_in, packet_out : broadcast_packet
+        One cycle; the noise changes on its way.
+    command : Out(lane_command)
+    load : Out, one bit a lane
+    takes_part : Out(1)
+        Whether a packet's row is here, align + 1 cycles after its lane stage; always, but in the bias tile.
+    swap : Out(1)
+    activation_start : Out {valid, slot, parity}
+        E cycles after an ACTIVATE in the hop register.
+    partial_valid : Out(1)
+        With the sum of the lanes' products, E + ceil(log2 lanes of the array's tiles) cycles after a wanted output row.
+    """
+
+    def __init__(self, config: Configuration, index: int, biases: range | None = None):
+        self._config, self._index, self._biases = config, index, biases
+        packet = broadcast_packet(config)
+        start = data.StructLayout({"valid": 1, "slot": packet["slot"].shape, "parity": 1})
+        super().__init__(
+            {
+                "packet_in": In(packet),
+                "packet_out": Out(packet),
+                "command": Out(lane_command(config)),
+                "load": Out(config.array.lanes if biases is None else 1),
+                "takes_part": Out(1),
+                "swap": Out(1),
+                "activation_start": Out(start),
+                "partial_valid": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config, latency = self._config, self._config.latency
+        stochastic = config.training.rounding is Rounding.STOCHASTIC
+        packet = Signal(broadcast_packet(config))  # The hop register.
+        m.d.sync += packet.eq(self.packet_in)
+        m.d.comb += self.packet_out.eq(packet)
+        if stochastic:
+            m.d.comb += self.packet_out.noise.eq(lfsr_steps(packet.noise, STEPS_A_TILE))
+
+        hidden_row = (packet.op == Operation.FORWARD) | (packet.op == Operation.FUSED)
+        output_row = (packet.op == Operation.OUT) | (packet.op == Operation.OUT_FUSED) | (packet.op == Operation.GRAM)
+        m.d.comb += self.swap.eq(hidden_row & packet.first)
+        stage = Signal(packet.shape(), reset_less=True)
+        decoded = {}
+
+        def flag(name, condition):
+            decoded[name] = Signal(name=name)
+            m.d.sync += decoded[name].eq(condition)
+            return decoded[name]
+
+        m.d.sync += stage.eq(packet)
+        if self._biases is None:
+            inside = Const(1)
+            forward = flag("forward", hidden_row | (packet.op == Operation.READ))
+        else:
+            inside = Signal()
+            m.d.comb += inside.eq((packet.address >= self._biases.start) & (packet.address < self._biases.stop))
+            forward = flag("forward", packet.op == Operation.READ)
+        fused = flag("fused", packet.op == Operation.FUSED)
+        output_fused = flag("output_fused", (packet.op == Operation.OUT_FUSED) & inside)
+        output = flag("output", output_row)
+        wanted = flag("wanted", output_row & packet.last)
+        gram = flag("gram", packet.op == Operation.GRAM)
+        activate = flag("activate", packet.op == Operation.ACTIVATE)
+        loads = flag("loads", packet.op == Operation.LOAD)
+        for k in range(len(self.load)):
+            here = inside & (packet.op == Operation.LOAD) & (packet.tile == self._index) & (packet.lane == k)
+            m.d.sync += self.load[k].eq(here)
+
+        here = flag("inside", inside)
+        align, multiply = latency.align, latency.multiply
+        sum_stage = align + 1 + multiply
+        command, payload = self.command, stage.payload
+        m.d.comb += [
+            command.address.eq(stage.address),
+            command.factor.eq(Mux(activate, payload.value, payload.x.prev)),
+            command.value.eq(payload.value),
+            command.output.eq(output),
+            command.activate.eq(activate),
+            command.correct.eq(stage.first),
+            command.update.eq(fused),
+            command.output_update.eq(output_fused),
+            command.write_address.eq(Mux(loads, stage.address, delay(m, stage.address, align, "address"))),
+            command.gram.eq(delay(m, gram, align, "gram", reset_less=False)),
+            command.x_cur.eq(delay(m, payload.x.cur, align + 1, "x_cur")),
+            command.output_forward.eq(delay(m, output, align + 1, "output", reset_less=False)),
+            command.accumulate.eq(delay(m, forward, sum_stage, "accumulate", reset_less=False)),
+            command.first.eq(delay(m, stage.first, sum_stage, "first")),
+            command.capture.eq(delay(m, forward & stage.last, sum_stage + 1, "capture", reset_less=False)),
+            command.correction.eq(delay(m, activate, multiply, "correction", reset_less=False)),
+        ]
+        m.d.comb += self.takes_part.eq(delay(m, here, align + 1, "takes_part"))
+        if stochastic:
+            m.d.comb += command.noise.eq(delay(m, stage.noise, multiply, "noise"))
+        tree = max(0, (config.array.lanes - 1).bit_length())
+        # The hop register is cycle h, the stage after it h + 1.
+        start = self.activation_start
+        m.d.comb += [
+            start.valid.eq(delay(m, activate, latency.sum - 1, "activation", reset_less=False)),
+            start.slot.eq(delay(m, stage.slot, latency.sum - 1, "activation_slot")),
+            start.parity.eq(delay(m, stage.parity, latency.sum - 1, "activation_parity")),
+            self.partial_valid.eq(delay(m, wanted, latency.sum - 1 + tree, "wanted", reset_less=False)),
+        ]
+        return m
