@@ -66,10 +66,16 @@ class Network(_Section, frozen=True):
         See the enumerations.
     """
 
-    layers: Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], Field(min_length=3, max_length=17)]
+    layers: Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], Field(max_length=17)]
     activation: Activation = Activation.TANH
     error: ErrorKind = ErrorKind.SOFTMAX_CROSS_ENTROPY
     initial_weights: InitialWeights = InitialWeights.UNIFORM
+
+    @model_validator(mode="after")
+    def _has_hidden_layer(self) -> "Network":
+        if len(self.layers) < 3:
+            raise ValueError(f"layers must be inputs, at least one hidden layer, and classes, not {list(self.layers)}")
+        return self
 
     @property
     def inputs(self) -> int:
@@ -295,8 +301,8 @@ class Configuration(_Section, frozen=True):
         correction = self.formats.delta.width + self.gram.width + max(0, -self.correction_shift)
         if correction > 60:
             raise ValueError(
-                f"formats.delta = {self.formats.delta}, formats.gram = {self.gram}: their product needs {correction} bits "
-                f"at the accumulator's binary point; at most 60 are supported"
+                f"formats.delta = {self.formats.delta}, formats.gram = {self.gram}: their product needs {correction} "
+                f"bits at the accumulator's binary point; at most 60 are supported"
             )
         needed = bank_rows_needed(self.network.layers, self.array.tiles, self.array.lanes)
         if needed > self.array.bank_rows:

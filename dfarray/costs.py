@@ -154,22 +154,28 @@ def training_costs(layers: tuple[int, ...], nonzeros: int = 1, formats: Formats 
 
 @dataclass(frozen=True)
 class ArrayCosts:
-    """One training sample on this array, its predecessor's update fused into its sweep.
+    """One sample of a steady stream of training samples on this array, all of whose rows are sent.
 
     Attributes
     ----------
     forward_macs, update_macs : int
         On synapses; biases are not counted.
     weight_reads, weight_writes : int
-        Of lanes that hold a neuron.
+        Of lanes that hold a neuron, the bias tile's among them.
     packets : int
-        Rows broadcast, biases included: each carries both samples' activation.
+        Broadcast: hidden layers' rows, each with both samples' activation; for each slot an ACTIVATE with the gram; for
+        each group of output weights a row a class and a GRAM.
     returned : int
-        Words on the return chain: hidden activations and logits.
+        Words on the return chain: activations of hidden layers that another hidden layer needs.
+    output_sums : int
+        Words that leave the chain of output sums: of each group one a class, and the gram.
     scalars : int
-        Words on the feedback chain: one for every tile and pass, whatever s.
+        SCALAR words on the feedback chain: for every tile and hidden pass two, whatever s, first for the correction of
+        the next sample's sums, then for the update.
     scalar_bit_hops : int
         Bits of those words, counted once for every tile they reach on their way.
+    output_scalars : int
+        g_c words in OUT_FUSED packets, which all tiles hear: one for each row of output weights.
     """
 
     forward_macs: int
@@ -178,22 +184,27 @@ class ArrayCosts:
     weight_writes: int
     packets: int
     returned: int
+    output_sums: int
     scalars: int
     scalar_bit_hops: int
+    output_scalars: int
 
 
 def array_costs(config: Configuration) -> ArrayCosts:
     """Costs of one training sample on the configured array."""
-    network = config.network
+    network, passes, groups = config.network, config.passes, len(config.output_groups)
     weights = network.synapses + sum(network.layers[1:])
-    told = [tile for item in config.passes for tile in range(item.active_tiles)]
+    told = [tile for item in passes for tile in range(item.active_tiles)]
+    output_sums = groups * (network.classes + 1)
     return ArrayCosts(
         forward_macs=network.synapses,
         update_macs=network.synapses,
         weight_reads=weights,
         weight_writes=weights,
-        packets=sum(item.rows for item in config.passes),
-        returned=sum(network.layers[1:]),
-        scalars=len(told),
-        scalar_bit_hops=sum(tile + 1 for tile in told) * config.formats.delta.width,
+        packets=sum(item.rows for item in passes) + len(passes) + output_sums,
+        returned=sum(network.layers[1:-2]),
+        output_sums=output_sums,
+        scalars=2 * len(told),
+        scalar_bit_hops=2 * sum(tile + 1 for tile in told) * config.formats.delta.width,
+        output_scalars=groups * network.classes,
     )

@@ -8,7 +8,7 @@ from dfarray.configuration import ConfigurationError, load_configuration, parse_
 from dfarray.feedback import feedback_matrices, routes
 from dfarray.initial_weights import initial_weights
 from dfarray.learning_rate import LearningRate
-from dfarray.placement import from_banks, to_banks
+from dfarray.placement import from_banks, from_image, to_banks, to_image
 from dfarray.qformat import QFormat
 from dfarray.register_map import Access, register_map
 
@@ -22,11 +22,13 @@ def with_key(section, key, value):
 BAD = [
     (with_key("array", "tiles", 0), "array.tiles = 0", "greater than or equal to 1"),
     (with_key("array", "lanes", "many"), "array.lanes = 'many'", "valid integer"),
-    (with_key("array", "bank_rows", 8), "array.bank_rows = 8", "needs 16 rows a lane on 3 tiles of 2 lanes"),
+    (with_key("array", "bank_rows", 8), "array.bank_rows = 8", "needs 12 rows a lane on 3 tiles of 2 lanes"),
     (with_key("array", "family", "asic"), "array", "family must be one of generic, not 'asic'"),
-    (with_key("network", "layers", [8]), "network.layers", "at least 2 items"),
+    (with_key("array", "zero_skipping", "often"), "array.zero_skipping = 'often'", "valid boolean"),
+    (with_key("network", "layers", [8, 3]), "network", "layers must be inputs, at least one hidden layer, and classes"),
+    (with_key("network", "layers", [8] * 18), "network.layers", "at most 17 items"),
     (with_key("network", "layers", [8, 0, 3]), "network.layers.1 = 0", "greater than or equal to 1"),
-    (with_key("network", "layers", [8, 1]), "network.layers ends in 1 classes", "2 to 4096"),
+    (with_key("network", "layers", [8, 3, 1]), "network.layers ends in 1 classes", "2 to 4096"),
     (with_key("network", "activation", "sin"), "network.activation = 'sin'", "'tanh', 'hard-tanh' or 'relu'"),
     (with_key("network", "error", "hinge"), "network.error = 'hinge'", "'softmax-cross-entropy' or 'mse'"),
     (with_key("network", "depth", 3), "network.depth = 3", "unknown key"),
@@ -36,6 +38,14 @@ BAD = [
     (with_key("formats", "delta", "Q0.2"), "delta = Q0.2", "0 to 32, not -5"),
     (with_key("formats", "preactivation", "Q9.9"), "preactivation = Q9.9", "at most 13 bits"),
     (with_key("formats", "logit", "Q2.12"), "logit = Q2.12", "at most 10 fraction bits"),
+    (with_key("formats", "gram", "Q10.14"), "gram = Q10.14", "at most 24 bits and 16 fraction bits"),
+    (with_key("formats", "gram", "Q2.17"), "gram = Q2.17", "at most 24 bits and 16 fraction bits"),
+    (with_key("formats", "gram", "wide"), "formats.gram = 'wide'", "Qm.n"),
+    (
+        {**GOOD, "formats": {"activation": "Q0.15", "delta": "Q15.16", "gram": "Q23.0"}},
+        "formats.delta = Q15.16, formats.gram = Q23.0",
+        "needs 70 bits at the accumulator's binary point; at most 60",
+    ),
     (with_key("formats", "accumulator", "Q4.9"), "accumulator = Q4.9", "must be 23"),
     ({**GOOD, "formats": {"weight": "Q1.30", "activation": "Q0.15", "delta": "Q0.20"}}, "Q1.30", "at most 48"),
     (with_key("feedback", "nonzeros", 4), "feedback.nonzeros = 4", "1 to 3"),
@@ -57,7 +67,7 @@ def test_bad_value_names_key_value_and_what_is_allowed(table, key, allowed):
 
 def test_every_bad_value_is_reported():
     with pytest.raises(ConfigurationError) as refused:
-        parse_configuration({"network": {"layers": [4, 2]}, "array": {"tiles": 0, "lanes": 0}})
+        parse_configuration({"network": {"layers": [4, 3, 2]}, "array": {"tiles": 0, "lanes": 0}})
     assert str(refused.value).count("\n") == 1
 
 
@@ -78,8 +88,25 @@ def test_shipped_configurations_load(name):
     assert config.bank_rows_used <= config.array.bank_rows
 
 
-def test_mnist_occupies_1721_rows():
-    assert load_configuration("configs/mnist.toml").bank_rows_used == 1721
+def test_mnist_occupies_1590_rows():
+    """Twice 784 synapses and a bias, and ten output rows behind each pass."""
+    assert load_configuration("configs/mnist.toml").bank_rows_used == 2 * 785 + 2 * 10
+
+
+@pytest.mark.parametrize(
+    ("layers", "formats", "gram", "shift"),
+    [
+        # 785 products of 2^16, the bias's among them, need 26 bits: ten before the point, seven of 18 behind it.
+        ([784, 150, 10], {}, "Q10.7", 17 + 7 - 23),
+        ([784, 150, 10], {"gram": "Q10.5"}, "Q10.5", 17 + 5 - 23),
+        ([3, 5, 10], {}, "Q3.14", 17 + 14 - 23),
+        ([3, 5, 10], {"activation": "Q0.4"}, "Q3.8", 17 + 8 - 19),
+    ],
+)
+def test_gram_is_as_fine_as_18_bits_allow(layers, formats, gram, shift):
+    table = {"network": {"layers": layers}, "array": {"tiles": 15, "lanes": 5}, "formats": formats}
+    config = parse_configuration(table)
+    assert (str(config.gram), config.correction_shift) == (gram, shift)
 
 
 def test_configuration_is_frozen():
@@ -120,14 +147,39 @@ def test_every_neuron_has_one_place_and_every_weight_one_row(config):
                     assert tile < item.tiles_of_lane(lane)
                     assert tile < item.active_tiles
                     assert lane < item.active_lanes
-                    if item.output:
-                        assert lane == 0
                     places.add((item.layer, neuron))
+    for item, base in config.output_groups:
+        assert item.layer == len(config.network.layers) - 2
+        assert base == rows
+        rows += config.network.classes
     assert rows == config.bank_rows_used
-    assert len(places) == sum(config.network.layers[1:])
-    weights = initial_weights(config)
-    for before, after in zip(weights, from_banks(config, to_banks(config, weights)), strict=True):
-        assert np.array_equal(before, after)
+    assert len(places) == sum(config.network.layers[1:-1])
+
+
+@settings(max_examples=60, deadline=None)
+@given(configurations(), st.integers(0, 2**32 - 1))
+def test_weights_come_back_from_banks_and_images(config, seed):
+    rng, fmt = np.random.default_rng(seed), config.formats.weight
+    weights = [rng.integers(fmt.lo, fmt.hi + 1, w.shape, dtype=np.int32) for w in initial_weights(config)]
+    image = to_image(config, weights)
+    assert image.shape == (config.bank_rows_used, config.array.tiles * config.array.lanes + 1)
+    for before, banks, words in zip(
+        weights, from_banks(config, *to_banks(config, weights)), from_image(config, image), strict=True
+    ):
+        assert np.array_equal(before, banks)
+        assert np.array_equal(before, words)
+
+
+def test_output_weights_lie_with_their_presynaptic_neuron():
+    config = parse_configuration({"network": {"layers": [2, 7, 3]}, "array": {"tiles": 2, "lanes": 2}})
+    output = np.arange(24, dtype=np.int32).reshape(3, 8)  # row c: bias 8 c, then 8 c + 1 + j
+    banks, biases = to_banks(config, [np.zeros((7, 3), dtype=np.int32), output])
+    assert biases.tolist() == [0, 8, 16]
+    # Two passes of three rows; class 1 of group 1 in row 6 + 3 + 1: neurons 4, 5 in lane 0, 6 in lane 1.
+    assert banks[10].tolist() == [[8 + 1 + 4, 8 + 1 + 5], [8 + 1 + 6, 0]]
+    image = to_image(config, [np.zeros((7, 3), dtype=np.int32), output])
+    assert image[7].tolist() == [9, 10, 8, 11, 12]
+    assert image[10].tolist() == [13, 14, 0, 15, 0]
 
 
 @settings(max_examples=60, deadline=None)

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from dfarray.configuration import Formats, load_configuration
+from dfarray.configuration import Formats, load_configuration, parse_configuration
 from dfarray.costs import array_costs, training_costs
 
 
@@ -85,7 +85,20 @@ def test_what_is_no_network_is_refused(layers, nonzeros, message):
         training_costs(layers, nonzeros)
 
 
-def test_the_array_sends_a_scalar_to_every_tile_and_pass():
+def test_the_array_sends_two_scalars_to_every_tile_and_pass():
     costs = array_costs(load_configuration("configs/mnist.toml"))
-    assert (costs.scalars, costs.packets, costs.returned) == (40, 785 + 785 + 151, 160)
+    # Two passes on 15 tiles, two groups of ten output rows.
+    assert (costs.scalars, costs.output_scalars, costs.output_sums) == (2 * 2 * 15, 2 * 10, 2 * 11)
+    assert costs.packets == 785 + 785 + 2 + 2 * 11
+    assert costs.returned == 0
     assert costs.weight_reads == costs.weight_writes == 784 * 150 + 150 + 1500 + 10
+
+
+def test_only_activations_for_another_hidden_layer_return():
+    table = {"network": {"layers": [9, 7, 5, 3]}, "array": {"tiles": 4, "lanes": 1}}
+    costs = array_costs(parse_configuration(table))
+    assert costs.returned == 7
+    # Passes of 4, 3, 4 and 1 neurons; the last two have output weights.
+    assert costs.packets == 2 * 10 + 2 * 8 + 4 + 2 * (3 + 1)
+    assert costs.scalars == 2 * (4 + 3 + 4 + 1)
+    assert costs.scalar_bit_hops == 2 * (10 + 6 + 10 + 1) * 18

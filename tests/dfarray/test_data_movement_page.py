@@ -40,9 +40,14 @@ def test_ratios(said, figure):
 
 
 def test_counts():
-    array = array_costs(load_configuration("configs/mnist.toml"))
-    counts = (array.weight_reads, array.packets, array.returned, array.scalars, array.scalar_bit_hops)
-    assert counts == (119_260, 1_721, 160, 40, 5_310)
-    for count in counts:
+    config = load_configuration("configs/mnist.toml")
+    array = array_costs(config)
+    counts = (array.weight_reads, array.packets, array.output_sums, array.scalars, array.scalar_bit_hops)
+    assert counts == (119_260, 1_594, 22, 60, 8_640)
+    output_bit_hops = array.output_scalars * (config.array.tiles + 1) * config.formats.delta.width
+    assert (array.returned, array.output_scalars, output_bit_hops) == (0, 20, 5_760)
+    for count in (*counts, array.output_scalars, output_bit_hops):
         assert f"{count:,}" in PAGE
+    errors = array.scalars + array.output_scalars
+    assert f"from 40 to {errors}; with the words that come back, 200 became {errors + array.output_sums}." in PAGE
     assert 5_000 < ratio(ALEXNET, lambda c: c.point_to_point.feedback_words) < 5_100
