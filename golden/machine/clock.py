@@ -1,0 +1,136 @@
+"""The machine's clock: cycle by cycle from the inputs to the packed trace and its signature."""
+
+import numpy as np
+
+from dfarray.golden.compilation import compiled_together
+from dfarray.golden.machine import collector, errors as error_unit, feedback, intake as samples, packets, sequencer
+from dfarray.trace import STATES
+
+IDLE, LOADING, DUMPING = STATES["IDLE"], STATES["LOAD"], STATES["DUMP"]
+
+
+@compiled_together
+def run(inputs, records, signatures, machine):
+    """Advance by as many cycles as there are inputs.
+
+    Parameters
+    ----------
+    inputs : int64 array (cycles, input signals)
+    records : uint64 array (cycles, words), or with no rows if the packed trace is not wanted
+    signatures : uint64 array (cycles,), or empty
+    machine : Machine
+    """
+    s, p, pins, shown = machine.state[0], machine.parameters[0], machine.pins[0], machine.shown[0]
+    pin_values, signals, slots, contexts = machine.pin_values, machine.shown_values, machine.slots, machine.contexts
+    lanes, trace, errors = machine.lanes, machine.trace, machine.errors
+    intake, hidden, chains = machine.intake, machine.hidden, machine.chains
+    for n in range(len(inputs)):
+        pin_values[:] = inputs[n]
+        signals[:] = 0
+        cycle = s.cycle
+        # What shows in this cycle.
+        feedback.walk(s, p, slots, errors, chains.feedback)
+        error_unit.step(s, p, contexts, errors, shown)
+        collector.token(s, p, slots, lanes, trace, chains.exits, shown)
+        show_heads(s, p, lanes, trace, chains, shown)
+        used = samples.merge(s, p, intake)
+        ready = not s.closed and (used or not s.waiting)
+        loads = s.state == LOADING and cycle % p.interval == 0
+        offers = s.words_out < s.words_in and chains.offered_from[s.words_out % len(chains.offered)] <= cycle
+        show_registers(s, shown)
+        shown.samples_ready, shown.samples_complete = int(ready), int(s.complete_at <= cycle)
+        shown.weights_in_ready, shown.weights_out_valid = int(loads), int(offers)
+        if offers:
+            shown.weights_out_data = chains.offered[s.words_out % len(chains.offered)]
+        pack(trace, signals, cycle)
+        if len(records):
+            records[n] = trace.record
+        sign(trace)
+        if len(signatures):
+            signatures[n] = trace.signature[0]
+        # What follows in the next one.
+        was, at_rest = s.state, sequencer.quiet(s, p)
+        if cycle % p.interval == 0:
+            if was == LOADING:
+                sequencer.load(s, p, lanes, trace, chains, pins)
+            elif was == DUMPING:
+                sequencer.dump(s, p, lanes, trace, chains)
+            else:
+                packets.decide(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chains)
+        if was == IDLE:
+            sequencer.idle(s, p, contexts, intake, hidden, pins, at_rest)
+        collector.leave(s, p, hidden, chains)
+        if pins.valid and ready:
+            samples.transfer(s, p, intake, pins)
+        if shown.results_valid and pins.results_ready:
+            s.result += 1
+        if offers and pins.weights_ready:
+            s.words_out += 1
+            s.untransferred -= 1
+            if s.untransferred == 0:
+                sequencer.next_row(s)
+        s.seed_waits |= pins.seed_strobe
+        s.flush_waits |= pins.flush
+        s.load_waits |= pins.load
+        s.dump_waits |= pins.dump
+        s.cycle += 1
+
+
+@compiled_together
+def show_registers(s, shown):
+    """Fill in the sequencer's registers."""
+    shown.sequencer_state, shown.sequencer_slot, shown.sequencer_row = s.state, s.slot, s.row
+    shown.sequencer_pending_u, shown.sequencer_pending_v, shown.sequencer_parity = s.u, s.v, s.parity
+    shown.sequencer_activate, shown.sequencer_output = s.activate, s.output
+    shown.sequencer_output_row = s.output_row
+    shown.sequencer_delivered, shown.sequencer_corrected = s.delivered, s.corrected
+    shown.collector_busy = int(s.collecting or s.cycle <= s.collector_until)
+    shown.activations_received, shown.activations_available = s.received, s.available
+
+
+@compiled_together
+def show_heads(s, p, lanes, trace, chains, shown):
+    """Fill in the heads of the broadcast and feedback chains, and let the feedback word do what it does."""
+    packet = chains.packets[s.cycle & (len(chains.packets) - 1)]
+    if packet.op:
+        shown.broadcast_op, shown.broadcast_address, shown.broadcast_value = packet.op, packet.address, packet.value
+        shown.broadcast_x_prev, shown.broadcast_x_cur = packet.x_prev, packet.x_cur
+        shown.broadcast_first, shown.broadcast_last = packet.first, packet.last
+        shown.broadcast_tile, shown.broadcast_lane = packet.tile, packet.lane
+        shown.broadcast_slot, shown.broadcast_parity = packet.slot, packet.parity
+        shown.broadcast_noise = packet.noise
+        packet.op = packet.address = packet.value = packet.x_prev = packet.x_cur = packet.first = packet.last = 0
+        packet.tile = packet.lane = packet.slot = packet.parity = packet.noise = 0
+    word = chains.feedback[s.cycle & (len(chains.feedback) - 1)]
+    if word.op:
+        shown.feedback_op, shown.feedback_index, shown.feedback_slot = word.op, word.index, word.slot
+        shown.feedback_bank, shown.feedback_correction = word.bank, word.correction
+        shown.feedback_count, shown.feedback_value = word.count, word.value
+        feedback.at_head(s, p, lanes, trace, word)
+        word.op = 0
+
+
+@compiled_together
+def pack(trace, signals, cycle):
+    """Put this cycle's record together."""
+    held, row = trace.held, cycle & (len(trace.change) - 1)
+    change, pulse, record = trace.change[row], trace.pulse[row], trace.record
+    for w in range(len(record)):
+        held[w] ^= change[w]
+        record[w] = held[w] ^ pulse[w]
+        change[w] = 0
+        pulse[w] = 0
+    word, bit, mask = trace.head_word, trace.head_bit, trace.head_mask
+    for i in range(len(word)):
+        record[word[i]] |= (np.uint64(signals[i]) & mask[i]) << bit[i]
+
+
+@compiled_together
+def sign(trace):
+    """Clock the signature register."""
+    s, record, rotate = trace.signature[0], trace.record, trace.rotate
+    folded = np.uint64(0)
+    for w in range(len(record)):
+        folded ^= (record[w] << rotate[w]) | ((record[w] >> np.uint64(1)) >> (np.uint64(63) - rotate[w]))
+    feedback_bits = np.uint64(0x1B) if s >> np.uint64(63) else np.uint64(0)
+    trace.signature[0] = (s << np.uint64(1)) ^ feedback_bits ^ folded

@@ -1,0 +1,211 @@
+"""What the machine remembers, as records and arrays that compiled code can change.
+
+A packet's way through the tiles is always the same, so everything it does is worked out when it is decided and laid
+into a ring of the coming cycles; what is remembered of the tiles is what the packets so far will have left there.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+TRAIN, INFER, NULL = range(3)
+"""Kinds of sweeps."""
+
+SWEEP, ACTIVATE, OUTPUT, ERROR = range(4)
+"""Contexts: of the sweep under way, of the waiting ACTIVATE, of the output group, of the sample in the error unit."""
+
+SHADOW, CORRECTION = range(2)
+"""Kinds of feedback."""
+
+INFINITE = 1 << 60
+"""A cycle that never comes, an index behind all others."""
+
+LONG_AGO = -(1 << 60)
+"""A cycle before reset."""
+
+
+def _record(names: str) -> np.dtype:
+    return np.dtype([(name, np.int64) for name in names.split()])
+
+
+PARAMETERS = _record(
+    """
+    tiles lanes neurons_all inputs classes slots hidden_layers interval multiply align sum settle output_wait tree
+    zero_skipping stochastic saturates softmax one output_base nonzeros log2_scale
+    update_shift weight_lo weight_hi accumulator_lo accumulator_hi z_shift z_lo z_hi logit_shift logit_lo logit_hi
+    logit_fraction error_fraction error_lo error_hi delta_fraction delta_lo delta_hi activation_fraction
+    gram_shift gram_lo gram_hi correction_shift
+    """
+)
+"""The configuration as plain integers; ``tree`` is S, ``neurons_all`` P, ``align``, ``sum``, ``settle`` K, E and Q."""
+
+SLOT = _record("layer base neurons active_tiles active_lanes group output_base")
+"""A slot's pass; of the last hidden layer also its output group (else -1) and that one's first row."""
+
+CONTEXT = _record("kind u v freeze_u freeze_v freeze parity noise label mantissa exponent slot correct gram")
+"""What belongs to a sweep, and goes with its last slots to where they are worked on while the next sweep is sent."""
+
+STATE = _record(
+    """
+    cycle macs
+    state slot row u v freeze_u freeze_v parity noise activate output output_row output_from
+    delivered corrected last_packet last_activate error_busy
+    seed_waits flush_waits load_waits dump_waits row_first row_count place untransferred
+    collecting token_lane token_lanes token_at token_kind token_slot collector_until
+    received available arrived
+    waiting index value last used_up closed label discarding next_index merge_from merged complete_at
+    sample older_at previous_at
+    logits_at errors_at results_at result prediction output_gram
+    shadow_waits shadow_slot shadow_bank shadow_serial
+    correction_waits correction_slot correction_bank correction_serial
+    walking walk_from walk_slot walk_bank walk_kind walk_serial
+    words_in words_out
+    """
+)
+"""Registers of the sequencer, the collector, the sample intake, the error unit and the feedback unit."""
+
+PACKET = _record("op address x_prev x_cur value first last tile lane slot parity noise")
+"""A broadcast packet on its way to the head of the chain."""
+
+FEEDBACK_WORD = _record("op index slot bank correction count value final serial")
+"""A word on its way to the head of the feedback chain; ``final`` is 1 for the last one of a walk."""
+
+PINS = _record(
+    """
+    valid value index label last results_ready weights_valid weights_data weights_ready
+    train events mantissa exponent freeze seed row_first row_count seed_strobe flush load dump
+    """
+)
+"""A cycle's inputs, in the order of :func:`dfarray.trace.input_signals`."""
+
+
+class Intake(NamedTuple):
+    """Of the latest four samples, by sample modulo 4: own(n) as index and value, the row list, and their lengths.
+
+    A row list's columns are index, x_prev and x_cur. ``gram`` is the sum of the products with the sample before.
+    """
+
+    own: np.ndarray
+    owned: np.ndarray
+    rows: np.ndarray
+    listed: np.ndarray
+    gram: np.ndarray
+
+
+class Hidden(NamedTuple):
+    """Activations that are presynaptic again, all such layers one after the other.
+
+    Where each layer starts among them, and where the last one ends; row lists as of the inputs; of each layer the
+    entries, the gram sum, and the cycle from which it is complete; the activations of the latest two sweeps.
+    """
+
+    starts: np.ndarray
+    rows: np.ndarray
+    entries: np.ndarray
+    gram: np.ndarray
+    complete_from: np.ndarray
+    latest: np.ndarray
+    before: np.ndarray
+
+
+class Lanes(NamedTuple):
+    """The lanes, lane index by lane index, tiles ascending; ``bias`` is the bank of the bias tile.
+
+    ``history`` holds the activations of the latest two sweeps by slot, ``slope`` f' by bank and slot, ``step`` the
+    active delta where it is valid.
+    """
+
+    bank: np.ndarray
+    bias: np.ndarray
+    accumulator: np.ndarray
+    step: np.ndarray
+    held: np.ndarray
+    shadow: np.ndarray
+    shadow_valid: np.ndarray
+    history: np.ndarray
+    slope: np.ndarray
+    sign: np.ndarray
+    words: np.ndarray
+    noise_steps: np.ndarray
+    functions: np.ndarray
+    scratch: np.ndarray
+
+
+RESULT, DELTA, DELTA_VALID, KAPPA, ACTIVATION, GRAM_ACTIVATION, UPDATE_ACTIVATION, ENABLE, ADDRESS, DATA = range(10)
+"""Rows of ``Lanes.held``, and signals of a lane in ``Trace.lane_word``; the last three are signals only."""
+
+RETURN_VALID, RETURN_KIND, RETURN_VALUE, PARTIAL_VALID, PARTIAL_VALUE, SCALAR = range(6)
+"""Signals of a tile in ``Trace.tile_word``."""
+
+
+class Trace(NamedTuple):
+    """The packed trace of the coming cycles.
+
+    ``held`` are the words of the held registers as they show now; ``change`` what is to be exclusive-ored into them,
+    and ``pulse`` into one cycle's record only, by cycle modulo their length. ``*_word``, ``*_bit`` and ``*_mask`` place
+    signals, by signal and lane or tile; ``rotate`` is by how much the signature rotates a word.
+    """
+
+    held: np.ndarray
+    change: np.ndarray
+    pulse: np.ndarray
+    record: np.ndarray
+    lane_word: np.ndarray
+    lane_bit: np.ndarray
+    lane_mask: np.ndarray
+    tile_word: np.ndarray
+    tile_bit: np.ndarray
+    tile_mask: np.ndarray
+    scalar: np.ndarray
+    head_word: np.ndarray
+    head_bit: np.ndarray
+    head_mask: np.ndarray
+    rotate: np.ndarray
+    signature: np.ndarray
+
+
+class Errors(NamedTuple):
+    """The error unit and the feedback unit: sums, logits, g of the sample in work; g and since when it is ready by bank."""
+
+    sums: np.ndarray
+    logits: np.ndarray
+    fresh: np.ndarray
+    g: np.ndarray
+    ready_from: np.ndarray
+    exponentials: np.ndarray
+    reciprocals: np.ndarray
+    route_classes: np.ndarray
+    route_signs: np.ndarray
+
+
+class Chains(NamedTuple):
+    """Words under way outside the tiles, by cycle: packets, feedback words, words at the exit; weights to offer.
+
+    ``row_at`` is when a row of each slot was last decided.
+    """
+
+    packets: np.ndarray
+    feedback: np.ndarray
+    exits: np.ndarray
+    offered: np.ndarray
+    offered_from: np.ndarray
+    row_at: np.ndarray
+
+
+class Machine(NamedTuple):
+    """All of it; ``pins`` and ``pin_values``, ``shown`` and ``shown_values`` are the same memory."""
+
+    state: np.ndarray
+    parameters: np.ndarray
+    slots: np.ndarray
+    contexts: np.ndarray
+    pins: np.ndarray
+    pin_values: np.ndarray
+    shown: np.ndarray
+    shown_values: np.ndarray
+    intake: Intake
+    hidden: Hidden
+    lanes: Lanes
+    errors: Errors
+    chains: Chains
+    trace: Trace
