@@ -5,7 +5,9 @@ from collections import deque
 import numpy as np
 
 from dfarray.configuration import Configuration
-from dfarray.trace import STATES, input_signals, output_signals
+from dfarray.trace import STATES, index_bits, input_signals, output_signals
+
+WORD = ("samples.value", "samples.index", "samples.label", "samples.last", "settings.events")
 
 
 class Host:
@@ -26,15 +28,27 @@ class Host:
         Whether settings (train, rate, freeze) change at random times; otherwise every sample trains at one rate.
     broken : float
         Share of samples sent with a framing error before the good one.
+    events : bool or None
+        Whether samples come as events or dense; None for one or the other at random.
     """
 
     def __init__(
-        self, config: Configuration, seed: int, samples: int, *, stalls=0.0, commands=(), restless=False, broken=0.0
+        self,
+        config: Configuration,
+        seed: int,
+        samples: int,
+        *,
+        stalls=0.0,
+        commands=(),
+        restless=False,
+        broken=0.0,
+        events=None,
     ):
         self.config, self.rng = config, np.random.default_rng(seed)
         self._signals = input_signals(config)
         self._names = [signal.name for signal in self._signals]
         self._outputs = [str(signal) for signal in output_signals(config)]
+        self._events = events
         self.samples, self.labels = self._draw(samples)
         self._words = deque(self._frames(broken))
         self._stalls, self._commands, self._restless = stalls, dict(commands), restless
@@ -46,18 +60,38 @@ class Host:
     def _draw(self, samples: int) -> tuple[np.ndarray, np.ndarray]:
         fmt, rng = self.config.formats.activation, self.rng
         x = rng.integers(fmt.lo, fmt.hi + 1, (samples, self.config.network.inputs))
-        x[rng.random(x.shape) < 0.3] = 0
+        x[rng.random(x.shape) < rng.choice([0.3, 0.9], samples)[:, None]] = 0
         return x, rng.integers(0, self.config.network.classes, samples)
 
     def _frames(self, broken: float):
-        n, rng = self.config.network.inputs, self.rng
+        """Words (value, index, label, last, events) of dense samples and of events, some of them wrong at first."""
+        rng = self.rng
         for x, label in zip(self.samples.tolist(), self.labels.tolist(), strict=True):
             while rng.random() < broken:
-                length = int(rng.integers(1, 2 * n + 3))
-                for i in range(length if length != n else n + 1):
-                    yield int(rng.integers(0, 2)), 0, int(i == (length if length != n else n + 1) - 1)
-            for i, value in enumerate(x):
-                yield value, label, int(i == n - 1)
+                yield from self._broken_dense() if rng.random() < 0.5 else self._broken_events()
+            events = self._events if self._events is not None else rng.random() < 0.5
+            sent = [i for i, value in enumerate(x) if value or not events or rng.random() < 0.1] or [0]
+            for i in sent:
+                index = i if events else int(rng.integers(0, len(x)))
+                yield x[i], index, label, int(i == sent[-1]), int(events)
+
+    def _broken_dense(self):
+        n, rng = self.config.network.inputs, self.rng
+        length = int(rng.integers(1, 2 * n + 3))
+        length = length if length != n else n + 1
+        for i in range(length):
+            yield int(rng.integers(0, 2)), 0, 0, int(i == length - 1), 0
+
+    def _broken_events(self):
+        """Ascending for a while, then not, or beyond the inputs; and more of it up to the last one."""
+        n, rng = self.config.network.inputs, self.rng
+        reach = (1 << index_bits(n)) - n
+        good = sorted(rng.choice(n, int(rng.integers(1, n + 1)), replace=False).tolist())
+        wrong = n + int(rng.integers(0, reach)) if reach and rng.random() < 0.5 else int(rng.integers(0, good[-1] + 1))
+        more = rng.integers(0, n, int(rng.integers(0, 3))).tolist()
+        indices = [*good, wrong, *more]
+        for place, index in enumerate(indices):
+            yield int(rng.integers(0, 2)), index, 0, int(place == len(indices) - 1), 1
 
     def run(self, machine, *, limit: int = 200_000) -> tuple[np.ndarray, np.ndarray]:
         """Offer all samples, let everything settle, flush, and let it settle again: (inputs, trace)."""
@@ -74,12 +108,17 @@ class Host:
         return int(self._trace[-1][self._outputs.index(name)])
 
     def _settle(self, machine, limit: int) -> None:
-        # The last weight writes are still on their way through the tiles when the sequencer is idle.
+        # The last packets and words are still on their way through the tiles when the sequencer is idle.
         quiet = 0
-        while quiet < 3 * self.config.array.tiles + 40:
+        while quiet < 3 * self.config.array.tiles + 80:
             self._cycle(machine, dict.fromkeys(("command.seed", "command.flush", "command.load", "command.dump"), 0))
-            quiet = quiet + 1 if self.shown("sequencer.state") == STATES["IDLE"] else 0
+            quiet = quiet + 1 if self._resting() else 0
             assert len(self._inputs) < limit, "the machine hangs"
+
+    def _resting(self) -> bool:
+        moving = ("sequencer.activate", "sequencer.output", "broadcast.op", "logit.valid", "error.valid", "results.valid")
+        idle = self.shown("sequencer.state") == STATES["IDLE"] and not self.shown("samples.complete")
+        return idle and not any(self.shown(name) for name in moving)
 
     def _cycle(self, machine, forced: dict[str, int] | None = None) -> None:
         pins = self._pins() | (forced or {})
@@ -98,7 +137,7 @@ class Host:
         pins = self._settings | {f"command.{name}": int(rng.random() < p) for name, p in self._commands.items()}
         pins["samples.valid"] = int(bool(self._words) and rng.random() >= self._stalls)
         if pins["samples.valid"]:
-            pins |= zip(("samples.value", "samples.label", "samples.last"), self._words[0], strict=True)
+            pins |= zip(WORD, self._words[0], strict=True)
         for name in ("results.ready", "weights_in.valid", "weights_out.ready"):
             pins[name] = int(rng.random() >= self._stalls)
         pins["weights_in.data"] = int(rng.integers(weight.lo, weight.hi + 1))

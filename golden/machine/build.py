@@ -188,6 +188,7 @@ def _lanes(config: Configuration, weights: list[np.ndarray]) -> Lanes:
         noise_steps=np.ascontiguousarray(tile_words(np.arange(256, dtype=np.uint32), 2)[:, 1]),
         functions=np.stack(activation_tables(config)),
         scratch=_integers(2, places + 1),
+        every=np.ones(places, dtype=np.int64),
     )
 
 

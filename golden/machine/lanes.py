@@ -76,7 +76,7 @@ def hidden_row(cycle, p, lanes, trace, packet, fused):
         for j in range(len(weights)):
             u = (np.int64(step[j]) * np.int64(x_prev) + bits[j]) >> shift
             weights[j] = clip(np.int64(weights[j]) - u, lo, hi)
-        show_writes(cycle, p, lanes, trace, address, weights)
+        show_writes(p, trace, cycle + HOP + 2 + p.align, address, weights, lanes.held[DELTA_VALID])
     accumulator = lanes.accumulator
     if packet.first:
         accumulator[:] = 0
@@ -95,14 +95,19 @@ def hidden_row(cycle, p, lanes, trace, packet, fused):
 
 
 @compiled_together
-def show_writes(cycle, p, lanes, trace, address, weights):
-    """Writes of a FUSED row, in lanes whose active delta is valid."""
-    valid = lanes.held[DELTA_VALID]
-    for k in range(p.lanes):
-        for t in range(p.tiles):
-            j = k * p.tiles + t
-            if valid[j]:
-                show_write(trace, cycle + HOP + t + 2 + p.align, j, address, weights[j])
+def show_writes(p, trace, cycle, address, weights, valid):
+    """Show the writes of a row in all lanes that are valid; ``cycle`` is tile 0's."""
+    word, bit, mask, pulse = trace.lane_word, trace.lane_bit, trace.lane_mask[DATA], trace.pulse
+    enable_word, address_word, data_word = word[ENABLE], word[ADDRESS], word[DATA]
+    enable_bit, address_bit, data_bit = bit[ENABLE], bit[ADDRESS], bit[DATA]
+    where = np.uint64(address)
+    for t in range(p.tiles):
+        row = pulse[(cycle + t) & (len(pulse) - 1)]
+        for j in range(t, p.neurons_all, p.tiles):
+            on = np.uint64(valid[j])
+            row[enable_word[j]] ^= on << enable_bit[j]
+            row[address_word[j]] ^= (on * where) << address_bit[j]
+            row[data_word[j]] ^= (on * (np.uint64(weights[j]) & mask)) << data_bit[j]
 
 
 @compiled_together

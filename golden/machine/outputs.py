@@ -4,7 +4,7 @@ import numpy as np
 
 from dfarray.golden.compilation import compiled_together
 from dfarray.golden.machine.integers import clip, kappa, rounded
-from dfarray.golden.machine.lanes import HOP, draw, hold, show_write
+from dfarray.golden.machine.lanes import HOP, draw, hold, show_write, show_writes
 from dfarray.golden.machine.registers import (
     ACTIVATION,
     GRAM_ACTIVATION,
@@ -50,10 +50,7 @@ def output_row(cycle, p, lanes, trace, packet, fused, group):
         draw(p, lanes, packet.noise, bits)
         for j in range(p.neurons_all):
             weights[j] = clip(weights[j] - ((delta * x_prev[j] + bits[j]) >> shift), lo, hi)
-        for k in range(p.lanes):
-            for t in range(p.tiles):
-                j = k * p.tiles + t
-                show_write(trace, cycle + HOP + t + 2 + p.align, j, packet.address, weights[j])
+        show_writes(p, trace, cycle + HOP + 2 + p.align, packet.address, weights, lanes.every)
         if group == 0:
             lanes.bias[c] = clip(lanes.bias[c] - ((delta * p.one + bits[p.neurons_all]) >> shift), lo, hi)
             written = cycle + HOP + p.tiles + 2 + p.align

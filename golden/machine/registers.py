@@ -112,7 +112,7 @@ class Lanes(NamedTuple):
     """The lanes, lane index by lane index, tiles ascending; ``bias`` is the bank of the bias tile.
 
     ``history`` holds the activations of the latest two sweeps by slot, ``slope`` f' by bank and slot, ``step`` the
-    active delta where it is valid.
+    active delta where it is valid; ``every`` is 1 for all lanes.
     """
 
     bank: np.ndarray
@@ -129,6 +129,7 @@ class Lanes(NamedTuple):
     noise_steps: np.ndarray
     functions: np.ndarray
     scratch: np.ndarray
+    every: np.ndarray
 
 
 RESULT, DELTA, DELTA_VALID, KAPPA, ACTIVATION, GRAM_ACTIVATION, UPDATE_ACTIVATION, ENABLE, ADDRESS, DATA = range(10)
