@@ -126,12 +126,14 @@ def decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chai
         last = row == entries
     else:
         below = layer - 2
-        entries = s.available
-        for earlier in range(below):
-            entries -= hidden.entries[earlier]
         complete = hidden.complete_from[below] <= s.cycle
-        if not complete and entries <= row:
-            return
+        entries = hidden.entries[below]
+        if not complete:
+            entries = s.available  # The layers before are complete, the ones behind have none.
+            for earlier in range(below):
+                entries -= hidden.entries[earlier]
+            if entries <= row:
+                return
         last, entry = complete and row == entries, hidden.rows[hidden.starts[below] + max(row - 1, 0)]
     if last:
         if s.activate or s.cycle - s.last_activate < p.lanes:
