@@ -44,7 +44,14 @@ class Accelerator(wiring.Component):
         weight = ready_valid(data=q_shape(formats.weight))
         super().__init__(
             {
-                "samples": In(ready_valid(value=q_shape(formats.activation), index=index_bits(config.network.inputs), label=classes, last=1)),
+                "samples": In(
+                    ready_valid(
+                        value=q_shape(formats.activation),
+                        index=index_bits(config.network.inputs),
+                        label=classes,
+                        last=1,
+                    )
+                ),
                 "results": Out(ready_valid(logit=q_shape(formats.logit), prediction=classes, last=1)),
                 "weights_in": In(weight),
                 "weights_out": Out(weight),

@@ -49,9 +49,7 @@ class GramAccumulator(wiring.Component):
             m.d.sync += register.eq(arrives & ~self.clear)
             arrives = register
         pairs = max(self._config.network.layers[:-1]) + 1
-        total = Signal(
-            signed(1 + (pairs * formats.activation.lo**2).bit_length()), init=formats.activation.one**2
-        )
+        total = Signal(signed(1 + (pairs * formats.activation.lo**2).bit_length()), init=formats.activation.one**2)
         with m.If(self.clear):
             m.d.sync += total.eq(formats.activation.one**2)
         with m.Elif(arrives):

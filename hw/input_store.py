@@ -105,7 +105,7 @@ class InputStore(wiring.Component):
             keys[name] = Signal(index + 1, name=f"key_{name}")
             m.d.comb += [
                 valid[name].eq(position[name] != own_counts[bank_of[name]]),
-                keys[name].eq(Cat(own_read[bank_of[name]].index, ~valid[name])),
+                keys[name].eq(Cat(own_read[bank_of[name]]["index"], ~valid[name])),
             ]
         for bank, port in enumerate(ports):
             m.d.comb += port.addr.eq(Mux(older == bank, ahead["u"], ahead["v"]))

@@ -204,6 +204,4 @@ class Lane(wiring.Component):
         with m.If(self.command.correction):
             m.d.sync += self.correction.eq(0)
             with m.If(wanted):
-                m.d.sync += self.correction.eq(
-                    round_half_up(product, shift) if shift >= 0 else product << -shift
-                )
+                m.d.sync += self.correction.eq(round_half_up(product, shift) if shift >= 0 else product << -shift)

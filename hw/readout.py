@@ -51,7 +51,8 @@ class Readout(wiring.Component):
         config, formats = self._config, self._config.formats
         classes, groups = config.network.classes, len(config.output_groups)
         width = partial_width(config) + (groups - 1).bit_length()
-        m.submodules.sums = sums = Memory(shape=signed(width), depth=classes, init=[])
+        # One more than the classes: the gram's row reads, too, and nothing unknown may come of it.
+        m.submodules.sums = sums = Memory(shape=signed(width), depth=classes + 1, init=[])
         before, write, read = sums.read_port(), sums.write_port(), sums.read_port()
 
         row, group = Signal(index_bits(classes + 1)), Signal(index_bits(groups))

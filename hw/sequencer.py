@@ -5,7 +5,7 @@ from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import delay, lookup
+from dfarray.hw.arithmetic import lookup
 from dfarray.hw.collector import collect_request
 from dfarray.hw.context import output_context, sample_settings
 from dfarray.hw.packets import Kind, Operation
@@ -230,7 +230,9 @@ class Sequencer(wiring.Component):
         frozen_v = self._freeze_v.bit_select(self._layer, 1)
 
         recent = Signal(latency.align + 2)
-        history = [(Signal(name=f"recent_{i}"), Signal.like(self.slot, name=f"recent_slot_{i}")) for i in range(len(recent))]
+        history = [
+            (Signal(name=f"recent_{i}"), Signal.like(self.slot, name=f"recent_slot_{i}")) for i in range(len(recent))
+        ]
         decided = Signal()
         for (valid, slot), (before, slot_before) in zip(history, [(decided, self.slot), *history], strict=False):
             m.d.sync += [valid.eq(before), slot.eq(slot_before)]
@@ -288,7 +290,9 @@ class Sequencer(wiring.Component):
         hidden = Mux(may & ~first, Mux(forward, self._neurons, 0) + Mux(update, self._neurons, 0), 0)
         context = self._output
         weights = (self.decision.op == Operation.OUT) | (self.decision.op == Operation.OUT_FUSED)
-        outputs = Mux(weights, Mux(context.null, 0, self._group_neurons) + Mux(context.update, self._group_neurons, 0), 0)
+        outputs = Mux(
+            weights, Mux(context.null, 0, self._group_neurons) + Mux(context.update, self._group_neurons, 0), 0
+        )
         m.d.sync += self.macs.eq(hidden + outputs)
 
     def _end_slot(self, m, inputs, frozen_v):
@@ -435,7 +439,11 @@ class Sequencer(wiring.Component):
         with m.Elif(quiet & waiting.dump):
             m.d.sync += [*start_transfer, self.state.eq(State.DUMP), waiting.dump.eq(0)]
         with m.Elif(~waiting.as_value().any() & self.sample_complete):
-            m.d.comb += [null.eq(~settings.train & pending), sample.eq(settings.train | ~pending)]
+            # With U alone pending, the sample's list would not fit: it holds the inputs of two samples before.
+            m.d.comb += [
+                null.eq((~settings.train & pending) | (self.pending_u & ~self.pending_v)),
+                sample.eq(~null),
+            ]
         m.d.comb += [self.take_sample.eq(sample), self.start_sweep.eq(sample | null)]
         with m.If(self.start_sweep):
             m.d.sync += [

@@ -1,6 +1,6 @@
 """Row lists: what a sweep sends, entry after entry."""
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -112,16 +112,20 @@ class ActivationStore(wiring.Component):
         finished_layer = delay(m, layer, 6, "finished_layer")
         grams = Array(Signal.like(self.gram, name=f"gram_{k}") for k in range(len(widths)))
         complete = Array(Signal(name=f"complete_{k}") for k in range(len(widths)))
+        completes, completes_layer = (
+            delay(m, finished, 1, "completes", reset_less=False),
+            delay(m, finished_layer, 1, "completes_layer"),
+        )
         m.d.comb += [
             gram.valid.eq(word.enable),
             gram.a.eq(word.value),
             gram.b.eq(read.data.newer),
-            gram.clear.eq(delay(m, finished, 1, "gram_clear", reset_less=False)),
+            gram.clear.eq(completes),
         ]
         with m.If(finished):
             m.d.sync += grams[finished_layer].eq(gram.total)
-        with m.If(delay(m, finished, 1, "complete", reset_less=False)):
-            m.d.sync += complete[delay(m, finished_layer, 1, "complete_layer")].eq(1)
+        with m.If(completes):
+            m.d.sync += complete[completes_layer].eq(1)
         with m.If(self.start):
             m.d.sync += [self.received.eq(0), self.available.eq(0), position.eq(0), layer.eq(0)]
             m.d.sync += [flag.eq(0) for flag in complete] + [rows.eq(0) for rows in row_count]

@@ -13,7 +13,6 @@ from dfarray.hw.lane import Lane, lane_activations
 from dfarray.hw.packets import (
     FeedbackOperation,
     Kind,
-    Operation,
     broadcast_packet,
     collect_token,
     feedback_word,
@@ -60,7 +59,9 @@ class Tile(wiring.Component):
         self.error_scalar = Signal(q_shape(config.formats.delta))
         self.returned = Signal(return_word(config))
         self.partial = Signal(partial_sum(config))
-        self.activations = [Signal(lane_activations(config), name=f"activations_{k}") for k in range(config.array.lanes)]
+        self.activations = [
+            Signal(lane_activations(config), name=f"activations_{k}") for k in range(config.array.lanes)
+        ]
         super().__init__(
             {
                 f"{name}_{end}": flow(shape(config))
@@ -122,9 +123,7 @@ class Tile(wiring.Component):
         this_slot = Mux(start.valid, start.slot, slot)
         this_parity = Mux(start.valid, start.parity, parity)
 
-        difference = Signal.like(
-            lanes[0].result - lanes[0].correction, reset_less=True
-        )
+        difference = Signal.like(lanes[0].result - lanes[0].correction, reset_less=True)
         selected = Array(lane.result for lane in lanes)[lane], Array(lane.correction for lane in lanes)[lane]
         m.d.sync += difference.eq(selected[0] - selected[1])
         z = Signal(q_shape(formats.preactivation), reset_less=True)
