@@ -116,7 +116,14 @@ class Host:
             assert len(self._inputs) < limit, "the machine hangs"
 
     def _resting(self) -> bool:
-        moving = ("sequencer.activate", "sequencer.output", "broadcast.op", "logit.valid", "error.valid", "results.valid")
+        moving = (
+            "sequencer.activate",
+            "sequencer.output",
+            "broadcast.op",
+            "logit.valid",
+            "error.valid",
+            "results.valid",
+        )
         idle = self.shown("sequencer.state") == STATES["IDLE"] and not self.shown("samples.complete")
         return idle and not any(self.shown(name) for name in moving)
 

@@ -29,13 +29,28 @@ from dfarray.placement import to_banks
 from dfarray.trace import index_bits, output_signals
 from dfarray.trace_layout import WORD, TraceLayout
 
-LANE_SIGNALS = (
-    "result delta delta.valid correction activation gram_activation update_activation "
-    "weight_write.enable weight_write.address weight_write.data"
-).split()
+LANE_SIGNALS: list[str] = [
+    "result",
+    "delta",
+    "delta.valid",
+    "correction",
+    "activation",
+    "gram_activation",
+    "update_activation",
+    "weight_write.enable",
+    "weight_write.address",
+    "weight_write.data",
+]
 """In the order of RESULT to DATA in :mod:`dfarray.golden.machine.registers`."""
 
-TILE_SIGNALS = "return.valid return.kind return.value partial.valid partial.value error_scalar".split()
+TILE_SIGNALS: list[str] = [
+    "return.valid",
+    "return.kind",
+    "return.value",
+    "partial.valid",
+    "partial.value",
+    "error_scalar",
+]
 """In the order of RETURN_VALID to SCALAR."""
 
 MERGE_FROM = 4
@@ -234,7 +249,10 @@ def _chains(config: Configuration) -> Chains:
 def _trace(config: Configuration) -> Trace:
     signals, placed = output_signals(config), layout(config)
     tiles, lanes = config.array.tiles, config.array.lanes
-    lane_place, tile_place = _integers(2, len(LANE_SIGNALS), tiles * lanes + 1), _integers(2, len(TILE_SIGNALS), tiles + 1)
+    lane_place, tile_place = (
+        _integers(2, len(LANE_SIGNALS), tiles * lanes + 1),
+        _integers(2, len(TILE_SIGNALS), tiles + 1),
+    )
     masks = {signal.name: (1 << signal.width) - 1 for signal in signals}
     heads = []
     for signal, position in zip(signals, placed.positions, strict=True):

@@ -3,7 +3,9 @@
 import numpy as np
 
 from dfarray.golden.compilation import compiled_together
-from dfarray.golden.machine import collector, errors as error_unit, feedback, intake as samples, packets, sequencer
+from dfarray.golden.machine import collector, feedback, packets, sequencer
+from dfarray.golden.machine import errors as error_unit
+from dfarray.golden.machine import intake as samples
 from dfarray.trace import STATES
 
 IDLE, LOADING, DUMPING = STATES["IDLE"], STATES["LOAD"], STATES["DUMP"]

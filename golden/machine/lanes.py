@@ -34,7 +34,7 @@ def show_write(trace, cycle, lane, address, data):
 
 @compiled_together
 def draw(p, lanes, word, bits):
-    """Fill in every lane's rounding bits, the bias tile's last, from tile 0's word; half a unit if it rounds to nearest."""
+    """Fill in every lane's rounding bits, the bias tile's last, from tile 0's word; a half if rounding to nearest."""
     tiles, mask = p.tiles, (np.int64(1) << p.update_shift) - 1
     if not p.stochastic:
         bits[:] = (np.int64(1) << p.update_shift) >> 1

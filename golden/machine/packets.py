@@ -1,9 +1,9 @@
 """The three kinds of packets of a sweep, when they may be decided and what they set going: section 4.3."""
 
-import numpy as np
-
 from dfarray.golden.compilation import compiled_together
-from dfarray.golden.machine import collector, errors as error_unit, lanes as rows, outputs
+from dfarray.golden.machine import collector, outputs
+from dfarray.golden.machine import errors as error_unit
+from dfarray.golden.machine import lanes as rows
 from dfarray.golden.machine.feedback import request
 from dfarray.golden.machine.integers import gram_code, next_state, row_word
 from dfarray.golden.machine.registers import (

@@ -166,7 +166,7 @@ class Trace(NamedTuple):
 
 
 class Errors(NamedTuple):
-    """The error unit and the feedback unit: sums, logits, g of the sample in work; g and since when it is ready by bank."""
+    """Error and feedback unit: sums, logits, g of the sample in work; by bank g and from which cycle it is ready."""
 
     sums: np.ndarray
     logits: np.ndarray

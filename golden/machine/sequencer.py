@@ -1,7 +1,9 @@
 """What starts in IDLE, loading and dumping: section 4.3."""
 
 from dfarray.golden.compilation import compiled_together
-from dfarray.golden.machine import collector, intake as samples, lanes as rows
+from dfarray.golden.machine import collector
+from dfarray.golden.machine import intake as samples
+from dfarray.golden.machine import lanes as rows
 from dfarray.golden.machine.packets import new_packet
 from dfarray.golden.machine.registers import INFER, INFINITE, NULL, SWEEP, TRAIN
 from dfarray.trace import OPERATIONS, STATES
@@ -14,11 +16,7 @@ IDLE, SWEEPING, LOADING, DUMPING = (STATES[name] for name in ("IDLE", "SWEEP", "
 def quiet(s, p):
     """Whether nothing is under way."""
     return (
-        s.state == IDLE
-        and not s.activate
-        and not s.output
-        and not s.error_busy
-        and s.cycle - s.last_packet > p.settle
+        s.state == IDLE and not s.activate and not s.output and not s.error_busy and s.cycle - s.last_packet > p.settle
     )
 
 
