@@ -9,6 +9,7 @@ from dfarray.hw.arithmetic import delay
 from dfarray.hw.decoder import Decoder
 from dfarray.hw.lane import Lane
 from dfarray.hw.packets import Kind, broadcast_packet, collect_token, partial_sum, return_word
+from dfarray.trace import index_bits
 
 
 class BiasTile(wiring.Component):
@@ -32,7 +33,8 @@ class BiasTile(wiring.Component):
         self._config = config
         base = config.output_groups[0][1]
         self._rows = range(base, base + config.network.classes)
-        self.lanes = [Lane(config, 0, list(biases), self._rows)]
+        # Rows of other groups wrap around into it, unused: whatever their address, a word is read.
+        self.lanes = [Lane(config, 0, list(biases), range(base, base + (1 << index_bits(config.network.classes))))]
         self.returned = Signal(return_word(config))
         self.partial = Signal(partial_sum(config))
         super().__init__(

@@ -192,7 +192,7 @@ def test_costs_of_any_network(tmp_path):
     assert figures["sparse_dfa"]["point_to_point"]["feedback_words"] == 800
     assert "array" not in figures
     done = dfarray("costs", "configs/mnist.toml", "--json", tmp_path / "m.json", cwd=".")
-    assert json.loads((tmp_path / "m.json").read_text())["array"]["scalars"] == 40
+    assert json.loads((tmp_path / "m.json").read_text())["array"]["scalars"] == 60
     for network, message in (("784-x", "widths such as"), ("784", "two or more"), ("no.toml", "cannot be read")):
         done = dfarray("costs", network, cwd=tmp_path)
         assert done.returncode == 2

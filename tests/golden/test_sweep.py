@@ -33,7 +33,7 @@ def some(*axes, data="digits", samples=None):
         ("feedback.nonzeros=3", (3,)),
         ("training.learning_rate=lin:0.1:0.3:3", (0.1, 0.2, 0.3)),
         ("training.learning_rate=log:0.001:0.1:3", (0.001, 0.01, 0.1)),
-        ("network.layers=[[64, 10], [64, 20, 10]]", ([64, 10], [64, 20, 10])),
+        ("network.layers=[[64, 15, 10], [64, 20, 10]]", ([64, 15, 10], [64, 20, 10])),
     ],
 )
 def test_axes(text, values):
@@ -82,7 +82,7 @@ def test_a_point_is_the_training_it_names():
     failed = train_point(some('formats.weight="Q50.1"')[0])
     assert failed["status"] == "failed"
     assert "Q50.1" in failed["error"]
-    assert "has 64 features" in train_point(some("network.layers=[[9, 10]]")[0])["error"]
+    assert "has 64 features" in train_point(some("network.layers=[[9, 5, 10]]")[0])["error"]
 
 
 def test_journal_survives_a_torn_line_and_refuses_a_strange_one(tmp_path):
@@ -116,13 +116,13 @@ def test_parquet_holds_what_the_journal_does(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     journal = Journal(tmp_path / "o.parquet")
     for point, outcome in zip(
-        some('network.layers=[[64, 10], "all"]'), ({"status": "done", "x": 1}, {"status": "failed"}), strict=True
+        some('network.layers=[[64, 15, 10], "all"]'), ({"status": "done", "x": 1}, {"status": "failed"}), strict=True
     ):
         journal.add(point, outcome)
     journal.export()
     rows = parquet.read_table(tmp_path / "o.parquet").to_pylist()
     assert [(row["network.layers"], row["status"], row["x"]) for row in rows] == [
-        ("[64, 10]", "done", 1),
+        ("[64, 15, 10]", "done", 1),
         ("all", "failed", None),
     ]
 
