@@ -50,22 +50,40 @@ class Latency:
 
     def output_wait(self, lanes: int) -> int:
         """W: from an ACTIVATE to the first output row of its group."""
-        return self.sum + lanes + 2
+        return self.sum + ACTIVATED + lanes - 2
 
 
 FETCH = 6
 """F: from the sequencer's decision to the packet at the head of the broadcast chain."""
 
-COLLECT = 4
-"""Of E + COLLECT: from an ACTIVATE or READ at the head to its first collect token; lane 0's activation is there."""
+ACTIVATED = 4
+"""Of E + ACTIVATED: from an ACTIVATE in a tile's hop register to lane 0's activation; from one at the head to the first
+collect token."""
+
+PARTIAL = 1
+"""Of E + S + PARTIAL: from an output row in a tile's hop register to the tile's partial register."""
+
+SOFTMAX, SQUARED = 10, 5
+"""From the last logit to the first g: C + SOFTMAX, or SQUARED."""
+
+WALK = 4
+"""From the start of a feedback walk to the head, the words before not counted."""
+
+DELTA = 4
+"""From a DELTA word in a tile to the lane's shadow or correction delta."""
 
 FAMILIES = {"generic": Latency(weight_read=2, multiply=3)}
 """Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers."""
 
 
+def first_error(classes: int, softmax: bool) -> int:
+    """From the last logit to the first g."""
+    return classes + SOFTMAX if softmax else SQUARED
+
+
 def error_latency(classes: int, softmax: bool) -> int:
     """From the last logit to the error unit idle, results permitting."""
-    return 2 * classes + 10 if softmax else classes + 5
+    return classes + first_error(classes, softmax)
 
 
 READOUT = 8
@@ -74,7 +92,7 @@ READOUT = 8
 
 def feedback_latency(scalars: int, nonzeros: int, lanes: int) -> int:
     """From the start of a feedback walk to its last word at the head of the feedback chain."""
-    return 4 + scalars * nonzeros + lanes
+    return WALK + scalars * nonzeros + lanes
 
 
 MERGE_START = 5

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from numba import njit
 
+from dfarray import latency, trace
+
 
 def compiled(function: Callable) -> Callable:
     """Compile with numba, without the interpreter's lock, and keep the machine code for the next process.
@@ -33,5 +35,6 @@ def compiled_together(function: Callable) -> Callable:
 
 @cache
 def _package_stamp(directory: Path) -> bytes:
-    """Hash of a package's modules."""
-    return sha256(b"".join(path.read_bytes() for path in sorted(directory.glob("*.py")))).digest()
+    """Hash of a package's modules, and of the shared ones whose constants they compile in."""
+    shared = [Path(module.__file__) for module in (latency, trace)]
+    return sha256(b"".join(path.read_bytes() for path in [*sorted(directory.glob("*.py")), *shared])).digest()

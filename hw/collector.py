@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
 from dfarray.hw.packets import Kind, collect_token
-from dfarray.latency import COLLECT, FETCH
+from dfarray.latency import ACTIVATED, FETCH
 from dfarray.trace import index_bits
 
 
@@ -26,7 +26,7 @@ class Collector(wiring.Component):
         In the cycle in which the ACTIVATE or READ is decided; only while not ``busy``.
     busy : Out(1)
     token : Out(collect_token)
-        Head of the token chain; the first token ``FETCH + E + COLLECT`` cycles after ``start``.
+        Head of the token chain; the first token ``FETCH + E + ACTIVATED`` cycles after ``start``.
     """
 
     def __init__(self, config: Configuration):
@@ -43,7 +43,7 @@ class Collector(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         tiles = self._config.array.tiles
-        first_token = FETCH + self._config.latency.sum + COLLECT
+        first_token = FETCH + self._config.latency.sum + ACTIVATED
         request = Signal.like(self.request)
         lane = Signal(index_bits(self._config.array.lanes))
         timer = Signal(range(max(first_token, tiles + 2)))

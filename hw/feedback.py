@@ -82,13 +82,14 @@ class FeedbackNetwork(wiring.Component):
                     "slot": len(self.word.slot),
                     "bank": 1,
                     "correction": 1,
+                    "serial": 2,
                     "count": len(self.word.count),
                 }
             )
         )
         walking, begin = Signal(), Signal(feedback_request(config))
-        corrects = self._choose(m, walking, begin)
-        connection = self._walk(m, step, starts, walking, begin, corrects)
+        corrects, serials = self._choose(m, walking, begin)
+        connection = self._walk(m, step, starts, walking, begin, corrects, Mux(corrects, serials[1], serials[0]))
 
         class_bits = index_bits(config.network.classes)
         m.submodules.topology = rom = Memory(
@@ -120,9 +121,10 @@ class FeedbackNetwork(wiring.Component):
             m.d.sync += [word.op.eq(FeedbackOperation.SCALAR), word.value.eq(self._scaled(m, total))]
         with m.If(summed.delta):
             m.d.sync += word.op.eq(FeedbackOperation.DELTA)
-        with m.If(summed.final & ~summed.correction):
+        # The end of a walk whose request a newer one has replaced says nothing about the newer one.
+        with m.If(summed.final & ~summed.correction & (summed.serial == serials[0])):
             m.d.sync += self.delivered.eq(1)
-        with m.If(summed.final & summed.correction):
+        with m.If(summed.final & summed.correction & (summed.serial == serials[1])):
             m.d.sync += self.corrected.eq(1)
         for request, flag in ((self.shadow, self.delivered), (self.correction, self.corrected)):
             with m.If(request.valid):
@@ -137,23 +139,27 @@ class FeedbackNetwork(wiring.Component):
         m.d.comb += corrects.eq(~may["shadow"])
         m.d.comb += begin.eq(Mux(corrects, kept["correction"].as_value(), kept["shadow"].as_value()))
         m.d.comb += begin.valid.eq(~walking & (may["shadow"] | may["correction"]))
-        for name, request in (("shadow", self.shadow), ("correction", self.correction)):
+        serials = [Signal(2, name=f"serial_{name}") for name in kept]
+        for name, request, serial in zip(kept, (self.shadow, self.correction), serials, strict=True):
+            with m.If(request.valid):
+                m.d.sync += serial.eq(serial + 1)
             with m.If(begin.valid & (corrects == (name == "correction"))):
                 m.d.sync += kept[name].valid.eq(0)
             with m.If(request.valid):
                 m.d.sync += [kept[name].eq(request), kept[name].valid.eq(request.needed)]
-        return corrects
+        return corrects, serials
 
     def _scaled(self, m, total):
         width, k = self._config.formats.delta.width, self._config.feedback.log2_scale
         scaled = total << k if k >= 0 else round_half_up(total, -k)
         return saturate(m, scaled, width, "scalar")
 
-    def _walk(self, m, step, starts, walking, begin, corrects):
+    def _walk(self, m, step, starts, walking, begin, corrects, serial):
         """Count through one slot: its connections tile by tile, then its lanes. Returns the connection's index."""
         config = self._config
         passes = config.passes
         slot, bank, correction = Signal.like(begin.slot), Signal(), Signal()
+        walked_serial = Signal(2)
         scalars, deltas = Signal(), Signal()
         connections_walked = starts[-1] + passes[-1].active_tiles * config.feedback.nonzeros
         connection = Signal(range(max(2, connections_walked)))
@@ -176,6 +182,7 @@ class FeedbackNetwork(wiring.Component):
             step.slot.eq(slot),
             step.bank.eq(bank),
             step.correction.eq(correction),
+            step.serial.eq(walked_serial),
             step.count.eq(Mux(deltas, Mux(lane == last_lane, last_count, config.array.tiles), 0)),
         ]
         with m.If(scalars):
@@ -193,6 +200,7 @@ class FeedbackNetwork(wiring.Component):
                 slot.eq(begin.slot),
                 bank.eq(begin.bank),
                 correction.eq(corrects),
+                walked_serial.eq(serial),
                 connection.eq(start),
                 tile.eq(0),
                 nonzero.eq(0),

@@ -24,7 +24,7 @@ from dfarray.golden.machine.registers import (
 )
 from dfarray.golden.noise import first_state, tile_words
 from dfarray.golden.tables import activation_tables, exponential_codes, reciprocal_codes
-from dfarray.latency import FETCH
+from dfarray.latency import ACTIVATED, FETCH, MERGE_START
 from dfarray.placement import to_banks
 from dfarray.trace import index_bits, output_signals
 from dfarray.trace_layout import WORD, TraceLayout
@@ -53,7 +53,7 @@ TILE_SIGNALS: list[str] = [
 ]
 """In the order of RETURN_VALID to SCALAR."""
 
-MERGE_FROM = 4
+MERGE_FROM = MERGE_START - 1
 """The first cycle after reset with a merge step."""
 
 
@@ -230,7 +230,7 @@ def _errors(config: Configuration) -> Errors:
 def _horizon(config: Configuration) -> int:
     """A power of two beyond the cycles for which anything is known ahead."""
     array, latency = config.array, config.latency
-    packet = FETCH + 1 + array.tiles + latency.sum + array.lanes + 8
+    packet = FETCH + 1 + array.tiles + latency.sum + array.lanes + ACTIVATED + 4
     return 1 << max(packet, 2 * array.tiles + 4).bit_length()
 
 

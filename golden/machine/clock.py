@@ -26,24 +26,36 @@ def run(inputs, records, signatures, machine):
     pin_values, signals, slots, contexts = machine.pin_values, machine.shown_values, machine.slots, machine.contexts
     lanes, trace, errors = machine.lanes, machine.trace, machine.errors
     intake, hidden, chains = machine.intake, machine.hidden, machine.chains
+    packets_ahead, words_ahead, exits = chains.packets, chains.feedback, chains.exits
     for n in range(len(inputs)):
         pin_values[:] = inputs[n]
         signals[:] = 0
         cycle = s.cycle
         # What shows in this cycle.
-        feedback.walk(s, p, slots, errors, chains.feedback)
-        error_unit.step(s, p, contexts, errors, shown)
-        collector.token(s, p, slots, lanes, trace, chains.exits, shown)
-        show_heads(s, p, lanes, trace, chains, shown)
-        used = samples.merge(s, p, intake)
+        if s.walking or s.shadow_waits or s.correction_waits:
+            feedback.walk(s, p, slots, errors, words_ahead)
+        if s.error_busy:
+            error_unit.step(s, p, contexts, errors, shown)
+        if s.collecting and s.token_at == cycle:
+            collector.token(s, p, slots, lanes, trace, chains.exits, shown)
+        show_packet(packets_ahead[cycle & (len(packets_ahead) - 1)], shown)
+        word = words_ahead[cycle & (len(words_ahead) - 1)]
+        if word.op:
+            show_word(word, shown)
+            feedback.at_head(s, p, lanes, trace, word)
+            word.op = 0
+        used = 0
+        if cycle >= s.merge_from and not s.merged and (s.waiting or s.used_up):
+            used = samples.merge(s, p, intake)
         ready = not s.closed and (used or not s.waiting)
         loads = s.state == LOADING and cycle % p.interval == 0
-        offers = s.words_out < s.words_in and chains.offered_from[s.words_out % len(chains.offered)] <= cycle
+        offered = s.words_out % len(chains.offered)
+        offers = s.words_out < s.words_in and chains.offered_from[offered] <= cycle
         show_registers(s, shown)
         shown.samples_ready, shown.samples_complete = int(ready), int(s.complete_at <= cycle)
         shown.weights_in_ready, shown.weights_out_valid = int(loads), int(offers)
         if offers:
-            shown.weights_out_data = chains.offered[s.words_out % len(chains.offered)]
+            shown.weights_out_data = chains.offered[offered]
         pack(trace, signals, cycle)
         if len(records):
             records[n] = trace.record
@@ -61,7 +73,10 @@ def run(inputs, records, signatures, machine):
                 packets.decide(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chains)
         if was == IDLE:
             sequencer.idle(s, p, contexts, intake, hidden, pins, at_rest)
-        collector.leave(s, p, hidden, chains)
+        s.available += s.arrived
+        s.arrived = 0
+        if exits[cycle & (len(exits) - 1), 0]:
+            collector.leave(s, p, hidden, chains)
         if pins.valid and ready:
             samples.transfer(s, p, intake, pins)
         if shown.results_valid and pins.results_ready:
@@ -91,25 +106,26 @@ def show_registers(s, shown):
 
 
 @compiled_together
-def show_heads(s, p, lanes, trace, chains, shown):
-    """Fill in the heads of the broadcast and feedback chains, and let the feedback word do what it does."""
-    packet = chains.packets[s.cycle & (len(chains.packets) - 1)]
-    if packet.op:
-        shown.broadcast_op, shown.broadcast_address, shown.broadcast_value = packet.op, packet.address, packet.value
-        shown.broadcast_x_prev, shown.broadcast_x_cur = packet.x_prev, packet.x_cur
-        shown.broadcast_first, shown.broadcast_last = packet.first, packet.last
-        shown.broadcast_tile, shown.broadcast_lane = packet.tile, packet.lane
-        shown.broadcast_slot, shown.broadcast_parity = packet.slot, packet.parity
-        shown.broadcast_noise = packet.noise
-        packet.op = packet.address = packet.value = packet.x_prev = packet.x_cur = packet.first = packet.last = 0
-        packet.tile = packet.lane = packet.slot = packet.parity = packet.noise = 0
-    word = chains.feedback[s.cycle & (len(chains.feedback) - 1)]
-    if word.op:
-        shown.feedback_op, shown.feedback_index, shown.feedback_slot = word.op, word.index, word.slot
-        shown.feedback_bank, shown.feedback_correction = word.bank, word.correction
-        shown.feedback_count, shown.feedback_value = word.count, word.value
-        feedback.at_head(s, p, lanes, trace, word)
-        word.op = 0
+def show_packet(packet, shown):
+    """Fill in the head of the broadcast chain, and free the packet's place."""
+    if not packet.op:
+        return
+    shown.broadcast_op, shown.broadcast_address, shown.broadcast_value = packet.op, packet.address, packet.value
+    shown.broadcast_x_prev, shown.broadcast_x_cur = packet.x_prev, packet.x_cur
+    shown.broadcast_first, shown.broadcast_last = packet.first, packet.last
+    shown.broadcast_tile, shown.broadcast_lane = packet.tile, packet.lane
+    shown.broadcast_slot, shown.broadcast_parity = packet.slot, packet.parity
+    shown.broadcast_noise = packet.noise
+    packet.op = packet.address = packet.value = packet.x_prev = packet.x_cur = packet.first = packet.last = 0
+    packet.tile = packet.lane = packet.slot = packet.parity = packet.noise = 0
+
+
+@compiled_together
+def show_word(word, shown):
+    """Fill in the head of the feedback chain."""
+    shown.feedback_op, shown.feedback_index, shown.feedback_slot = word.op, word.index, word.slot
+    shown.feedback_bank, shown.feedback_correction = word.bank, word.correction
+    shown.feedback_count, shown.feedback_value = word.count, word.value
 
 
 @compiled_together

@@ -4,7 +4,7 @@ import numpy as np
 
 from dfarray.golden.compilation import compiled_together
 from dfarray.golden.machine.registers import ACTIVATION, RESULT, RETURN_KIND, RETURN_VALID, RETURN_VALUE
-from dfarray.latency import COLLECT, COMPLETE, FETCH
+from dfarray.latency import ACTIVATED, COMPLETE, FETCH
 from dfarray.trace import KINDS
 
 HIDDEN, WEIGHT = KINDS["HIDDEN"], KINDS["WEIGHT"]
@@ -14,14 +14,12 @@ HIDDEN, WEIGHT = KINDS["HIDDEN"], KINDS["WEIGHT"]
 def collect(s, p, kind, slot, lanes):
     """Send tokens for an ACTIVATE or READ decided now."""
     s.collecting, s.token_kind, s.token_slot, s.token_lane, s.token_lanes = 1, kind, slot, 0, lanes
-    s.token_at = s.cycle + FETCH + p.sum + COLLECT
+    s.token_at = s.cycle + FETCH + p.sum + ACTIVATED
 
 
 @compiled_together
 def token(s, p, slots, lanes, trace, exits, shown):
-    """One cycle of the token head: the words that a token calls are on their way at once."""
-    if not s.collecting or s.token_at != s.cycle:
-        return
+    """A token is at the head: the words that it calls are on their way at once."""
     k, kind, tiles = s.token_lane, s.token_kind, p.tiles
     count = min(tiles, slots[s.token_slot].neurons - k * tiles) if kind == HIDDEN else tiles + (k == 0)
     shown.token_valid, shown.token_lane, shown.token_kind, shown.token_count = 1, k, kind, count
@@ -49,11 +47,7 @@ def _pass(trace, cycle, tile, kind, value):
 @compiled_together
 def leave(s, p, hidden, chains):
     """Take the word at the exit, at the end of the cycle: a weight to offer, or the next activation of its layer."""
-    s.available += s.arrived
-    s.arrived = 0
     word = chains.exits[s.cycle & (len(chains.exits) - 1)]
-    if not word[0]:
-        return
     word[0] = 0
     value = word[2]
     if word[1] == WEIGHT:

@@ -6,7 +6,7 @@ from dfarray.golden.compilation import compiled_together
 from dfarray.golden.machine.integers import clip, gram_code, kappa, rounded
 from dfarray.golden.machine.lanes import HOP
 from dfarray.golden.machine.registers import ERROR, INFINITE, OUTPUT, TRAIN
-from dfarray.latency import READOUT
+from dfarray.latency import PARTIAL, READOUT, SOFTMAX, SQUARED
 
 
 @compiled_together
@@ -31,11 +31,11 @@ def finish(s, p, context, errors):
     for c in range(1, classes):
         if errors.logits[c] > errors.logits[s.prediction]:
             s.prediction = c
-    s.logits_at = s.cycle + HOP + p.tiles + p.sum + p.tree + 1 + READOUT
+    s.logits_at = s.cycle + HOP + p.tiles + p.sum + p.tree + PARTIAL + READOUT
     last = s.logits_at + classes - 1
     s.results_at = last + 2
     if context.kind == TRAIN:
-        s.errors_at = last + (classes + 10 if p.softmax else 5)
+        s.errors_at = last + (classes + SOFTMAX if p.softmax else SQUARED)
         if p.softmax:
             _softmax(p, errors)
         else:
@@ -75,8 +75,6 @@ def _scale(p, context, fresh):
 @compiled_together
 def step(s, p, contexts, errors, shown):
     """One cycle of the error unit: what it shows, and when it is idle again."""
-    if not s.error_busy:
-        return
     context, cycle = contexts[ERROR], s.cycle
     trains = context.kind == TRAIN
     if s.result == p.classes and (not trains or cycle >= s.errors_at + p.classes):

@@ -5,13 +5,10 @@ import numpy as np
 from dfarray.golden.compilation import compiled_together
 from dfarray.golden.machine.integers import clip, rounded
 from dfarray.golden.machine.registers import CORRECTION, SCALAR, SHADOW
+from dfarray.latency import WALK
 from dfarray.trace import FEEDBACK_OPERATIONS
 
 IDLE, SCALAR_WORD, DELTA_WORD = (FEEDBACK_OPERATIONS[name] for name in ("IDLE", "SCALAR", "DELTA"))
-
-WALK_TO_HEAD = 4
-"""From the cycle of a walk in which a word is made to the word at the head."""
-
 
 @compiled_together
 def request(s, kind, slot, pending, bank):
@@ -52,7 +49,7 @@ def walk(s, p, slots, errors, words):
         return
     slot = slots[s.walk_slot]
     step, scalars = s.cycle - s.walk_from, slot.active_tiles * p.nonzeros
-    word = words[(s.cycle + WALK_TO_HEAD) & (len(words) - 1)]
+    word = words[(s.cycle + WALK) & (len(words) - 1)]
     if step <= scalars:
         if step % p.nonzeros:
             return

@@ -26,8 +26,6 @@ def take(s, intake):
 @compiled_together
 def merge(s, p, intake):
     """One step of the merge; returns whether register A is used up in this cycle."""
-    if s.cycle < s.merge_from or s.merged or not (s.waiting or s.used_up):
-        return 0
     bank, older, previous = s.sample & 3, (s.sample - 2) & 3, (s.sample - 1) & 3
     first, second, third = s.index if s.waiting else INFINITE, INFINITE, INFINITE
     if s.older_at < intake.owned[older]:

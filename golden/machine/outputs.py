@@ -14,6 +14,7 @@ from dfarray.golden.machine.registers import (
     RESULT,
     UPDATE_ACTIVATION,
 )
+from dfarray.latency import ACTIVATED, PARTIAL
 
 
 @compiled_together
@@ -32,7 +33,7 @@ def activate(cycle, p, lanes, trace, packet, neurons):
             if j < neurons:
                 z = clip(rounded(lanes.held[RESULT, j] - less, p.z_shift), p.z_lo, p.z_hi) - p.z_lo
                 a, lanes.slope[bank, slot, j] = lanes.functions[0, z], lanes.functions[1, z]
-            shown = h + p.sum + 4 + k
+            shown = h + p.sum + ACTIVATED + k
             hold(trace, lanes, shown, ACTIVATION, j, a)
             hold(trace, lanes, shown, GRAM_ACTIVATION, j, latest[j])
             hold(trace, lanes, shown, UPDATE_ACTIVATION, j, before[j])
@@ -86,7 +87,7 @@ def show_partials(cycle, p, trace, products):
                 total += products[k * p.tiles + t]
         else:
             total += products[p.neurons_all]
-        row = (cycle + HOP + t + p.sum + p.tree + 1) & (len(pulse) - 1)
+        row = (cycle + HOP + t + p.sum + p.tree + PARTIAL) & (len(pulse) - 1)
         pulse[row, word[PARTIAL_VALID, t]] ^= np.uint64(1) << bit[PARTIAL_VALID, t]
         pulse[row, word[PARTIAL_VALUE, t]] ^= (np.uint64(total) & mask[PARTIAL_VALUE]) << bit[PARTIAL_VALUE, t]
     return total
