@@ -8,7 +8,7 @@ from dfarray.golden.machine import errors as error_unit
 from dfarray.golden.machine import intake as samples
 from dfarray.trace import STATES
 
-IDLE, LOADING, DUMPING = STATES["IDLE"], STATES["LOAD"], STATES["DUMP"]
+IDLE, SWEEPING, LOADING, DUMPING = (STATES[name] for name in ("IDLE", "SWEEP", "LOAD", "DUMP"))
 
 
 @compiled_together
@@ -26,10 +26,12 @@ def run(inputs, records, signatures, machine):
     pin_values, signals, slots, contexts = machine.pin_values, machine.shown_values, machine.slots, machine.contexts
     lanes, trace, errors = machine.lanes, machine.trace, machine.errors
     intake, hidden, chains = machine.intake, machine.hidden, machine.chains
-    packets_ahead, words_ahead, exits = chains.packets, chains.feedback, chains.exits
+    packets_ahead, words_ahead, exits, record = chains.packets, chains.feedback, chains.exits, trace.record
     for n in range(len(inputs)):
-        pin_values[:] = inputs[n]
-        signals[:] = 0
+        for i in range(len(pin_values)):
+            pin_values[i] = inputs[n, i]
+        for i in range(len(signals)):
+            signals[i] = 0
         cycle = s.cycle
         # What shows in this cycle.
         if s.walking or s.shadow_waits or s.correction_waits:
@@ -58,7 +60,8 @@ def run(inputs, records, signatures, machine):
             shown.weights_out_data = chains.offered[offered]
         pack(trace, signals, cycle)
         if len(records):
-            records[n] = trace.record
+            for w in range(len(record)):
+                records[n, w] = record[w]
         sign(trace)
         if len(signatures):
             signatures[n] = trace.signature[0]
@@ -69,8 +72,12 @@ def run(inputs, records, signatures, machine):
                 sequencer.load(s, p, lanes, trace, chains, pins)
             elif was == DUMPING:
                 sequencer.dump(s, p, lanes, trace, chains)
-            else:
-                packets.decide(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chains)
+            elif s.output and packets.output_allowed(s, p, slots, contexts):
+                packets.send_output(s, p, slots, contexts, lanes, trace, errors, chains)
+            elif s.activate and packets.activate_allowed(s, contexts):
+                packets.send_activate(s, p, slots, contexts, lanes, trace, chains)
+            elif was == SWEEPING:
+                packets.decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chains)
         if was == IDLE:
             sequencer.idle(s, p, contexts, intake, hidden, pins, at_rest)
         s.available += s.arrived

@@ -37,7 +37,7 @@ def finish(s, p, context, errors):
     if context.kind == TRAIN:
         s.errors_at = last + (classes + SOFTMAX if p.softmax else SQUARED)
         if p.softmax:
-            _softmax(p, errors)
+            _softmax(p, s.prediction, errors)
         else:
             for c in range(classes):
                 errors.fresh[c] = rounded(errors.logits[c], p.logit_fraction - p.error_fraction)
@@ -45,9 +45,9 @@ def finish(s, p, context, errors):
 
 
 @compiled_together
-def _softmax(p, errors):
+def _softmax(p, prediction, errors):
     """Fill in p_c."""
-    fraction, largest, entries = p.error_fraction, errors.logits.max(), len(errors.exponentials)
+    fraction, largest, entries = p.error_fraction, errors.logits[prediction], len(errors.exponentials)
     total = np.int64(0)
     for c in range(p.classes):
         errors.fresh[c] = errors.exponentials[min(largest - errors.logits[c], entries - 1)]

@@ -115,11 +115,13 @@ def load(cycle, p, lanes, trace, packet):
     """Write one weight from outside; the bias tile has only the rows of group 0."""
     t, address, weight = packet.tile, packet.address, packet.value
     lane = p.neurons_all if t == p.tiles else packet.lane * p.tiles + t
-    show_write(trace, cycle + HOP + t + 2, lane, address, weight)
     if t < p.tiles:
         lanes.bank[address, lane] = weight
     elif 0 <= address - p.output_base < p.classes:
         lanes.bias[address - p.output_base] = weight
+    else:
+        return
+    show_write(trace, cycle + HOP + t + 2, lane, address, weight)
 
 
 @compiled_together

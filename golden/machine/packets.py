@@ -21,7 +21,7 @@ from dfarray.trace import OPERATIONS, STATES
 
 FORWARD, FUSED, OUT, OUT_FUSED = (OPERATIONS[name] for name in ("FORWARD", "FUSED", "OUT", "OUT_FUSED"))
 ACTIVATE_OPERATION, GRAM = OPERATIONS["ACTIVATE"], OPERATIONS["GRAM"]
-IDLE, SWEEPING = STATES["IDLE"], STATES["SWEEP"]
+IDLE = STATES["IDLE"]
 
 
 @compiled_together
@@ -29,17 +29,6 @@ def new_packet(s, chains):
     """The packet decided now, to be filled in."""
     s.last_packet = s.cycle
     return chains.packets[(s.cycle + FETCH) & (len(chains.packets) - 1)]
-
-
-@compiled_together
-def decide(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chains):
-    """Decide at most one packet: an output row, an ACTIVATE, a hidden row, in this order."""
-    if s.output and output_allowed(s, p, slots, contexts):
-        send_output(s, p, slots, contexts, lanes, trace, errors, chains)
-    elif s.activate and activate_allowed(s, contexts):
-        send_activate(s, p, slots, contexts, lanes, trace, chains)
-    elif s.state == SWEEPING:
-        decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chains)
 
 
 @compiled_together

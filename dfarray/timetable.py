@@ -1,0 +1,233 @@
+"""Cycles of a training sample from the configuration alone: when the sequencer decides what.
+
+The rules of docs/architecture.md sections 4.3 and 4.6 for a steady stream of training samples: the host never waits, and
+no layer is frozen.
+"""
+
+from dataclasses import dataclass, field
+
+from dfarray.configuration import Configuration, ErrorKind
+from dfarray.latency import (
+    ACTIVATED,
+    COMPLETE,
+    FETCH,
+    MERGE_END,
+    MERGE_START,
+    PARTIAL,
+    READOUT,
+    error_latency,
+    feedback_latency,
+    first_error,
+)
+
+WARM_UP, COUNTED = 6, 12
+"""Samples until nothing of the start is left, and samples counted: a whole number of periods of up to four samples."""
+
+
+@dataclass(frozen=True)
+class SampleCycles:
+    """Cycles of one training sample, by what the sequencer does in them.
+
+    Attributes
+    ----------
+    total : float
+        From one sample to the next, the mean of several.
+    rows, activations, outputs : int
+        Packets: hidden rows, biases included; one ACTIVATE a slot; output rows and gram rows.
+    waiting : float
+        Cycles without a packet.
+    """
+
+    total: float
+    rows: int
+    activations: int
+    outputs: int
+
+    @property
+    def waiting(self) -> float:
+        """Cycles without a packet."""
+        return self.total - self.rows - self.activations - self.outputs
+
+
+def sample_cycles(config: Configuration, *, inputs: int | None = None, merge_steps: int | None = None) -> SampleCycles:
+    """Cycles of a training sample in a steady stream.
+
+    Parameters
+    ----------
+    config : Configuration
+    inputs : int or None
+        Entries of the input layer's row list; None for all inputs. Other layers send all their rows.
+    merge_steps : int or None
+        Steps in which a sample is merged with the two before it; None for n_0, those of dense samples.
+    """
+    network = config.network
+    entries = network.inputs if inputs is None else inputs
+    steps = network.inputs if merge_steps is None else merge_steps
+    machine = _Sequencer(config, entries, steps)
+    while len(machine.starts) < WARM_UP + COUNTED + 1:
+        machine.step()
+    total = (machine.starts[-1] - machine.starts[WARM_UP]) / COUNTED
+    interval = config.latency.interval
+    rows = sum(1 + (entries if item.layer == 1 else item.fan_in) for item in config.passes)
+    outputs = len(config.output_groups) * (network.classes + 1)
+    return SampleCycles(total, interval * rows, interval * len(config.passes), interval * outputs)
+
+
+@dataclass
+class _Feedback:
+    """What :class:`_Sequencer` knows of the feedback network: requests waiting, and when they will have been served."""
+
+    config: Configuration
+    idle_from: int = 0
+    waiting: dict[str, tuple[int, int]] = field(default_factory=dict)  # kind: (slot, sample)
+    done: dict[str, float] = field(default_factory=lambda: {"shadow": 0.0, "correction": 0.0})
+
+    def ask(self, kind: str, cycle: int, slot: int, sample: int) -> None:
+        if sample < 0:
+            self.waiting.pop(kind, None)
+            self.done[kind] = cycle + 1
+        else:
+            self.waiting[kind], self.done[kind] = (slot, sample), float("inf")
+
+    def step(self, cycle: int, known: dict[int, int]) -> None:
+        """``known``: from which cycle on a sample's g are complete."""
+        if cycle < self.idle_from:
+            return
+        for kind in ("shadow", "correction"):
+            if kind in self.waiting and known.get(self.waiting[kind][1], cycle + 1) <= cycle:
+                item = self.config.passes[self.waiting.pop(kind)[0]]
+                nonzeros = self.config.feedback.nonzeros
+                self.idle_from = cycle + item.active_tiles * nonzeros + item.active_lanes + 1
+                self.done[kind] = cycle + feedback_latency(item.active_tiles, nonzeros, item.active_lanes)
+                return
+
+
+class _Sequencer:
+    """The rules of section 4.3, cycle by cycle, and nothing of the data."""
+
+    def __init__(self, config: Configuration, entries: int, steps: int):
+        self.config, self.passes = config, config.passes
+        self.latency, self.tiles, self.lanes = config.latency, config.array.tiles, config.array.lanes
+        self.first_group = config.output_groups[0][0].slot
+        self.classes = config.network.classes
+        self.softmax = config.network.error is ErrorKind.SOFTMAX_CROSS_ENTROPY
+        self.entries, self.steps = entries, steps
+        self.cycle = 0
+        self.starts: list[int] = []
+        self.complete_from = MERGE_START - 1 + steps + MERGE_END
+        self.sweeping, self.slot, self.row = False, 0, 0
+        self.activation: tuple[int, int] | None = None  # (slot, sample)
+        self.output: tuple[int, int] | None = None
+        self.output_row, self.output_from, self.activated = 0, 0, -self.lanes
+        self.error_idle, self.collector_idle = 0, 0
+        self.known: dict[int, int] = {}
+        self.feedback = _Feedback(config)
+        self.last_row = dict.fromkeys(range(len(self.passes)), -(1 << 20))
+        self.arrivals: dict[int, list[int]] = {}  # layer: cycle from which each entry exists
+        self.layer_complete: dict[int, int] = {}
+
+    @property
+    def sample(self) -> int:
+        return len(self.starts) - 1
+
+    def step(self) -> None:
+        cycle = self.cycle
+        self.feedback.step(cycle, self.known)
+        if cycle % self.latency.interval == 0:
+            self._output_row() or self._activate() or self._hidden_row()
+        if not self.sweeping and self.ended != cycle and cycle >= self.complete_from:
+            self.starts.append(cycle)
+            self.sweeping = True
+            self.arrivals, self.layer_complete = {}, {}
+            self.complete_from = cycle + MERGE_START + self.steps + MERGE_END
+        self.cycle += 1
+
+    ended = -1
+    """Cycle of the last row of the last sweep."""
+
+    def _output_row(self) -> bool:
+        if self.output is None or self.cycle < self.output_from:
+            return False
+        group, sample = self.output
+        if group == 0 and self.output_row == 0:
+            if self.cycle < self.error_idle:
+                return False
+            self.error_idle = float("inf")
+        self.output_row += 1
+        if self.output_row > self.classes:
+            self.output, self.output_row = None, 0
+            if group == len(self.config.output_groups) - 1:
+                self._answer(sample)
+        return True
+
+    def _answer(self, sample: int) -> None:
+        levels = max(0, (self.lanes - 1).bit_length())
+        partial = self.cycle + FETCH + 1 + self.tiles + self.latency.sum + levels + PARTIAL
+        last_logit = partial + READOUT + self.classes - 1
+        self.known[sample] = last_logit + first_error(self.classes, self.softmax) + self.classes
+        learnt = last_logit + error_latency(self.classes, self.softmax)
+        self.error_idle = max(learnt, last_logit + 2 + self.classes)
+
+    def _activate(self) -> bool:
+        if self.activation is None or self.output is not None or self.cycle < self.collector_idle:
+            return False
+        slot, sample = self.activation
+        if sample > 0 and self.cycle < self.feedback.done["correction"]:
+            return False
+        following = slot + 1 < len(self.passes)
+        self.feedback.ask("correction", self.cycle, slot + 1 if following else 0, sample - 1 if following else sample)
+        self.activation, self.activated = None, self.cycle
+        if slot >= self.first_group:
+            self.output = (slot - self.first_group, sample)
+            self.output_from = self.cycle + self.latency.output_wait(self.lanes)
+        else:
+            self._collect(self.passes[slot])
+        return True
+
+    def _collect(self, item) -> None:
+        token = self.cycle + FETCH + self.latency.sum + ACTIVATED
+        arrivals = self.arrivals.setdefault(item.layer, [])
+        for lane in range(item.active_lanes):
+            last = token
+            count = item.tiles_of_lane(lane)
+            arrivals += [token + self.tiles + 5 + tile for tile in range(count)]
+            token += count
+        self.collector_idle = last + self.tiles + 1
+        if len(arrivals) == self.config.network.layers[item.layer]:
+            self.layer_complete[item.layer] = arrivals[-1] - 2 + COMPLETE
+
+    def _hidden_row(self) -> bool:
+        if not self.sweeping:
+            return False
+        item, sample, cycle = self.passes[self.slot], self.sample, self.cycle
+        last_slot = self.slot == len(self.passes) - 1
+        if self.row == 0:
+            if sample > 1 and cycle < self.feedback.done["shadow"]:
+                return False
+            if cycle - self.last_row[self.slot] <= self.latency.align + 2:
+                return False
+        if item.layer == 1:
+            last = self.row == self.entries
+        else:
+            arrived = self.arrivals.get(item.layer - 1, [])
+            complete = cycle >= self.layer_complete.get(item.layer - 1, cycle + 1)
+            if not complete and not (self.row < len(arrived) and arrived[self.row] <= cycle):
+                return False
+            last = complete and self.row == item.fan_in
+        if last:
+            if self.activation is not None or cycle - self.activated < self.lanes:
+                return False
+            if last_slot and sample > 1 and cycle < self.known.get(sample - 2, cycle + 1):
+                return False
+        if self.row == 0:
+            self.feedback.ask(
+                "shadow", cycle, 0 if last_slot else self.slot + 1, sample - 1 if last_slot else sample - 2
+            )
+        self.last_row[self.slot] = cycle
+        self.row += 1
+        if last:
+            self.activation, self.row = (self.slot, sample), 0
+            self.slot += 1
+            if last_slot:
+                self.slot, self.sweeping, self.ended = 0, False, cycle
+        return True
