@@ -76,7 +76,8 @@ def build(
     (directory / "yosys.ys").write_text(flow.yosys_script(), encoding="utf-8")
     (directory / flow.constraints).write_text(flow.constrain(board), encoding="utf-8")
     progress(STEPS[1], 1)
-    yosys.run(["-s", "yosys.ys"], directory)
+    # Its WebAssembly build prints nothing any more once ABC has run; the log it writes itself is whole.
+    yosys.run(["-q", "-l", "synthesis.log", "-s", "yosys.ys"], directory)
     progress(STEPS[2], 2)
     lanes = config.array.tiles * config.array.lanes
     arguments = ["--json", NETLIST, "--report", REPORT, "--seed", str(seed), "--freq", f"{top.mhz:.6f}"]

@@ -11,14 +11,15 @@ from dfarray.fpga.boards import Board, Family
 
 @dataclass(frozen=True)
 class Dividers:
-    """How a PLL makes its output: ``mhz`` = oscillator x multiply / reference / output for the ECP5 and so on.
+    """What a PLL is set to.
 
     Attributes
     ----------
     reference, multiply, output : int
-        Division before the phase detector, multiplication, division after the oscillator.
+        Division of the reference, of the feedback, and after the PLL's oscillator. The ECP5's and Gowin's feedback is
+        taken behind the output divider, the iCE40's before it.
     mhz : float
-        The frequency they make.
+        The frequency this makes.
     """
 
     reference: int

@@ -60,3 +60,4 @@ def test_build(board, device, tools, magic, tmp_path):
     assert figures["critical_path"]["delay_ns"] == pytest.approx(1000 / figures["fmax_mhz"], rel=0.01)
     for name in ("verilog", "constraints", "netlist"):
         assert (tmp_path / "first" / figures[name]).stat().st_size > 0
+    assert "End of script" in (tmp_path / "first" / "synthesis.log").read_text()
