@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dfarray import benchmarks, research, sweeping
+from dfarray import benchmarks, building, research, sweeping
 from dfarray.configuration import load_configuration, shipped
 from dfarray.console import CHECK_FAILED, out, plot_accuracy, progress_bar, refusing_bad_input, report
 
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command()(building.build)
 app.command()(research.paper)
 app.command()(research.costs)
 app.command()(sweeping.sweep)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -27,11 +28,11 @@ def refusing_bad_input() -> Iterator[None]:
     try:
         yield
     except CheckError as error:
-        err.print(f"[red]check failed:[/red] {error}", soft_wrap=True)
+        err.print(f"[red]check failed:[/red] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(CHECK_FAILED) from None
     except (ValueError, OSError, RuntimeError) as error:
         # Ours (configuration, data, simulator) and the system's; a programming error stays a traceback.
-        err.print(f"[red]error:[/red] {str(error) or type(error).__name__}", soft_wrap=True)
+        err.print(f"[red]error:[/red] {escape(str(error)) or type(error).__name__}", soft_wrap=True)
         raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         err.print("interrupted")

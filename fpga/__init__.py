@@ -1,1 +1,1 @@
-"""Families, boards and builds."""
+"""Boards, the place-and-route flow, and its figures."""

@@ -1,0 +1,142 @@
+"""From a configuration to a bitstream and its figures."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from dfarray.configuration import Configuration
+from dfarray.fpga.boards import Board
+from dfarray.fpga.flows import FLOWS, NETLIST, REPORT, RTLIL, VERILOG
+from dfarray.fpga.report import Used, logged_utilisation, netlist_cells, overfull, read_report
+from dfarray.fpga.toolchain import Tool, ToolFailedError, find_tool
+from dfarray.fpga.top import TOP, BoardTop
+from dfarray.hw.accelerator import Accelerator
+
+STEPS = ("generate", "synthesise", "place and route", "pack")
+
+
+class OverfullError(RuntimeError):
+    """The design does not fit the device; the message says what is exceeded and how many lanes would fit."""
+
+
+def build(
+    config: Configuration,
+    weights,
+    board: Board,
+    directory: str | Path,
+    *,
+    seed: int = 1,
+    mhz: float | None = None,
+    cycles_per_sample: int | None = None,
+    native: bool = False,
+    progress: Callable[[str, int], None] = lambda step, done: None,
+) -> dict:
+    """Build an accelerator for a board; the same arguments and tools make the same bitstream.
+
+    Parameters
+    ----------
+    config : Configuration
+    weights : list of int arrays (n_l, 1 + n_{l-1})
+        Initial weights.
+    board : Board
+    directory : path
+        Created if it does not exist. Gets RTLIL, Verilog, constraints, netlist, bitstream, the tools' logs and
+        reports, and ``build.json``.
+    seed : int
+        Of placement and routing.
+    mhz : float, optional
+        Clock of the array; default: the board's target.
+    cycles_per_sample : int, optional
+        Training; gives the samples a second.
+    native : bool
+        Tools from PATH rather than YoWASP's.
+    progress : function (step, steps done)
+
+    Returns
+    -------
+    dict : figures, as in ``build.json``. ``timing_met`` tells whether the clock holds.
+
+    Raises
+    ------
+    ToolMissingError, ToolFailedError
+    OverfullError
+    """
+    flow = FLOWS[board.family]
+    yosys, router, packer = (find_tool(name, native=native) for name in ("yosys", flow.place_and_route, flow.pack))
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    # What an earlier build left must not pass for this one's.
+    for name in (flow.bitstream, NETLIST, REPORT, "build.json"):
+        (directory / name).unlink(missing_ok=True)
+
+    progress(STEPS[0], 0)
+    top = BoardTop(board, Accelerator(config, weights), mhz or board.target_mhz)
+    (directory / RTLIL).write_text(top.rtlil(), encoding="utf-8")
+    (directory / "yosys.ys").write_text(flow.yosys_script(), encoding="utf-8")
+    (directory / flow.constraints).write_text(flow.constrain(board), encoding="utf-8")
+    progress(STEPS[1], 1)
+    # Its WebAssembly build prints nothing any more once ABC has run; the log it writes itself is whole.
+    yosys.run(["-q", "-l", "synthesis.log", "-s", "yosys.ys"], directory)
+    progress(STEPS[2], 2)
+    lanes = config.array.tiles * config.array.lanes
+    arguments = ["--json", NETLIST, "--report", REPORT, "--seed", str(seed), "--freq", f"{top.mhz:.6f}"]
+    arguments += ["--timing-allow-fail", *board.place_and_route, *flow.routing]
+    _place_and_route(router, arguments, directory, board, lanes)
+    progress(STEPS[3], 3)
+    packer.run(flow.packing, directory)
+    progress("done", 4)
+
+    routed = read_report(directory / REPORT)
+    cells = netlist_cells(directory / NETLIST)
+    unknown = Used(0, 0)
+    critical_path = routed.critical_path
+    fmax = round(routed.fmax_mhz, 2)
+    figures = {
+        "board": board.name,
+        "device": board.device,
+        "seed": seed,
+        "fmax_mhz": fmax,
+        "target_mhz": round(top.mhz, 3),
+        "timing_met": routed.fmax_mhz >= top.mhz,
+        "lanes": lanes,
+        "multipliers": asdict(routed.resources.get(flow.multipliers, unknown)),
+        "block_rams": asdict(routed.resources.get(flow.block_rams, unknown)),
+        "luts": asdict(routed.resources.get(flow.luts, unknown)),
+        "flip_flops": sum(count for name, count in cells.items() if name.startswith(flow.flip_flops)),
+        "cycles_per_sample": cycles_per_sample,
+        "samples_per_second": None if cycles_per_sample is None else round(fmax * 1e6 / cycles_per_sample),
+        "critical_path": None if critical_path is None else asdict(critical_path) | {"text": str(critical_path)},
+        "resources": {name: asdict(count) for name, count in routed.resources.items() if count.used},
+        "tools": {tool.name: tool.version for tool in (yosys, router, packer)},
+        "top": TOP,
+        "verilog": VERILOG,
+        "constraints": flow.constraints,
+        "netlist": NETLIST,
+        "bitstream": flow.bitstream,
+        "configuration": json.loads(config.model_dump_json()),
+    }
+    (directory / "build.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return figures
+
+
+def _place_and_route(router: Tool, arguments: list[str], directory: Path, board: Board, lanes: int) -> None:
+    try:
+        router.run(arguments, directory)
+    except ToolFailedError:
+        log = (directory / f"{router.name}.log").read_text(encoding="utf-8", errors="replace")
+        excess = overfull(logged_utilisation(log), lanes)
+        if excess is None:
+            raise
+        raise OverfullError(f"{board.device} of {board.name} is too small: {excess}") from None
+
+
+def missed_timing(figures: dict) -> str | None:
+    """Say by how much a build misses its clock, and what limits it; None if it does not."""
+    if figures["timing_met"]:
+        return None
+    fmax, target = figures["fmax_mhz"], figures["target_mhz"]
+    path = figures["critical_path"]
+    limit = f"; the slowest path is {path['text']}" if path else ""
+    short = f"{fmax:.1f} MHz reached, {target - fmax:.1f} MHz short of {target:g} MHz"
+    return f"{short}{limit}; try another --seed or a lower --mhz"

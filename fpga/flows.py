@@ -1,0 +1,130 @@
+"""What each device family's tools are told: synthesis, constraints, placement and routing, packing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dfarray.fpga.boards import Board, Family
+from dfarray.fpga.top import TOP
+
+RTLIL, VERILOG, NETLIST, REPORT = "top.il", "top.v", "netlist.json", "nextpnr.json"
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A family's tools, and what they call things.
+
+    Attributes
+    ----------
+    synthesis : str
+        The yosys command.
+    place_and_route, pack : str
+        Tools by native name.
+    constraints, placed, bitstream : str
+        Files.
+    constrain : function of Board to str
+        Contents of the constraint file.
+    routing, packing : list of str
+        Arguments of place and route, and of the packer.
+    multipliers, block_rams, luts, flip_flops : str
+        Resources in nextpnr's report; flip-flops are counted in the netlist by the start of their cells' names.
+    """
+
+    synthesis: str
+    place_and_route: str
+    pack: str
+    constraints: str
+    placed: str
+    bitstream: str
+    constrain: Callable[[Board], str]
+    routing: list[str]
+    packing: list[str]
+    multipliers: str
+    block_rams: str
+    luts: str
+    flip_flops: str
+
+    def yosys_script(self) -> str:
+        """From RTLIL to a netlist, with the Verilog on the way."""
+        return "\n".join(
+            [
+                f"read_rtlil {RTLIL}",
+                # No address is read in the cycle that writes it, or what is read is not used, so the registers
+                # and multiplexers that would make such a read well defined are left out.
+                "setparam -set COLLISION_X_MASK 1'1 */t:$memrd_v2",
+                "proc",
+                "design -push-copy",
+                "memory_collect",
+                f"write_verilog -norename {VERILOG}",
+                "design -pop",
+                f"{self.synthesis} -top {TOP} -json {NETLIST}",
+                "",
+            ]
+        )
+
+
+def _ecp5_constraints(board: Board) -> str:
+    lines = []
+    for port, ball in board.pins.items():
+        lines += [f'LOCATE COMP "{port}" SITE "{ball}";', f'IOBUF PORT "{port}" IO_TYPE=LVCMOS33;']
+    lines.append(f'FREQUENCY PORT "clk" {board.oscillator_mhz:g} MHZ;')
+    return "\n".join(lines) + "\n"
+
+
+def _ice40_constraints(board: Board) -> str:
+    lines = [f"set_io {port} {pin}" for port, pin in board.pins.items()]
+    return "\n".join([*lines, f"set_frequency clk {board.oscillator_mhz:g}"]) + "\n"
+
+
+def _gowin_constraints(board: Board) -> str:
+    lines = [f'IO_LOC "{port}" {pin};\nIO_PORT "{port}" IO_TYPE=LVCMOS33;' for port, pin in board.pins.items()]
+    return "\n".join(lines) + "\n"
+
+
+FLOWS = {
+    Family.ECP5: Flow(
+        synthesis="synth_ecp5",
+        place_and_route="nextpnr-ecp5",
+        pack="ecppack",
+        constraints="pins.lpf",
+        placed="placed.config",
+        bitstream="board.bit",
+        constrain=_ecp5_constraints,
+        routing=["--lpf", "pins.lpf", "--textcfg", "placed.config"],
+        packing=["--compress", "placed.config", "board.bit"],
+        multipliers="MULT18X18D",
+        block_rams="DP16KD",
+        luts="TRELLIS_COMB",
+        flip_flops="TRELLIS_FF",
+    ),
+    Family.ICE40: Flow(
+        synthesis="synth_ice40 -device u -dsp",
+        place_and_route="nextpnr-ice40",
+        pack="icepack",
+        constraints="pins.pcf",
+        placed="placed.asc",
+        bitstream="board.bin",
+        constrain=_ice40_constraints,
+        routing=["--pcf", "pins.pcf", "--asc", "placed.asc"],
+        packing=["placed.asc", "board.bin"],
+        multipliers="ICESTORM_DSP",
+        block_rams="ICESTORM_RAM",
+        luts="ICESTORM_LC",
+        flip_flops="SB_DFF",
+    ),
+    Family.GOWIN: Flow(
+        synthesis="synth_gowin -family gw2a",
+        place_and_route="nextpnr-himbaechel",
+        pack="gowin_pack",
+        constraints="pins.cst",
+        placed="placed.json",
+        bitstream="board.fs",
+        constrain=_gowin_constraints,
+        routing=["--vopt", "cst=pins.cst", "--write", "placed.json"],
+        packing=["-d", "GW2A-18C", "-o", "board.fs", "placed.json"],
+        multipliers="MULT18X18",
+        block_rams="BSRAM",
+        luts="LUT4",
+        flip_flops="DFF",
+    ),
+}
+"""The flow of every family."""

