@@ -42,8 +42,17 @@ FETCH = 3
 COLLECT = 4
 """From a collect token in a tile to the tile's word in its return register."""
 
-FAMILIES = {"generic": Latency(weight_read=2, multiply=3)}
-"""Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers."""
+FAMILIES = {
+    "generic": Latency(weight_read=2, multiply=3),
+    "ecp5": Latency(weight_read=3, multiply=4),
+    "ice40up5k": Latency(weight_read=2, multiply=3),
+    "gowin": Latency(weight_read=2, multiply=3),
+}
+"""Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers.
+
+ECP5 has one more register behind each, since the routes from the hard blocks limit its clock. An iCE40 block RAM has no
+output register, so its second cycle is a register in the fabric.
+"""
 
 
 def error_latency(classes: int, softmax: bool) -> int:
