@@ -66,7 +66,8 @@ class WeightBank(TiledWeightBank):
 class Multiplier(HardMultiplier):
     """``MULT18X18D`` with input, pipeline and output registers, 3 cycles; fabric registers behind it.
 
-    See :class:`dfarray.hw.blocks.generic.Multiplier`.
+    See :class:`dfarray.hw.blocks.generic.Multiplier`. Clocks, enables and resets 1 to 3 and the shift inputs stay
+    open: nextpnr ties them off in the block, and finds no route to the clocks from a constant.
     """
 
     block, widest, shortest_latency = "MULT18X18D", 18, 3
@@ -91,9 +92,6 @@ class Multiplier(HardMultiplier):
             i_CLK0=ClockSignal(),
             i_CE0=1,
             i_RST0=0,
-            **tied("i_CLK", 3, 0, 1),
-            **tied("i_CE", 3, 0, 1),
-            **tied("i_RST", 3, 0, 1),
             i_SIGNEDA=1,
             i_SIGNEDB=1,
             i_SOURCEA=0,
@@ -101,7 +99,5 @@ class Multiplier(HardMultiplier):
             **pins("i_A", a),
             **pins("i_B", b),
             **tied("i_C", 18, 0),
-            **tied("i_SRIA", 18, 0),
-            **tied("i_SRIB", 18, 0),
             **pins("o_P", product),
         )

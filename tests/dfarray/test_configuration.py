@@ -23,7 +23,7 @@ BAD = [
     (with_key("array", "tiles", 0), "array.tiles = 0", "greater than or equal to 1"),
     (with_key("array", "lanes", "many"), "array.lanes = 'many'", "valid integer"),
     (with_key("array", "bank_rows", 8), "array.bank_rows = 8", "needs 16 rows a lane on 3 tiles of 2 lanes"),
-    (with_key("array", "family", "asic"), "array", "family must be one of generic, not 'asic'"),
+    (with_key("array", "family", "asic"), "array", "family must be one of generic, ecp5, ice40up5k, gowin, not 'asic'"),
     (with_key("network", "layers", [8]), "network.layers", "at least 2 items"),
     (with_key("network", "layers", [8, 0, 3]), "network.layers.1 = 0", "greater than or equal to 1"),
     (with_key("network", "layers", [8, 1]), "network.layers ends in 1 classes", "2 to 4096"),
