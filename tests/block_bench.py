@@ -147,12 +147,22 @@ class Top(Elaboratable):
     def verilog(self) -> str:
         return verilog.convert(self, name="top", ports=[self.stimulus, self.response])
 
+    def bench(self) -> str:
+        """A wrapper whose ports Verilator shows to cocotb."""
+        public = "/*verilator public_flat_rw*/"
+        return f"""module bench(input clk {public}, input rst {public},
+  input [{len(self.stimulus) - 1}:0] stimulus {public}, output [{len(self.response) - 1}:0] response {public});
+  top top(.clk(clk), .rst(rst), .stimulus(stimulus), .response(response));
+endmodule
+"""
+
 
 def mismatches(cases, simulator: str, models: list[Path], directory: Path, edit=lambda text: text) -> list[str]:
     """Simulate cases with cell models, seeded by the case; ``edit`` may damage the generated Verilog."""
     top = Top(cases)
-    source = directory / "top.v"
-    source.write_text(edit(top.verilog()))
+    sources = [directory / "top.v", directory / "bench.v"]
+    sources[0].write_text(edit(top.verilog()))
+    sources[1].write_text(top.bench())
     stimuli = [list(case.stimuli(random.Random(repr(case)))) for case in cases]
     cycles = max(map(len, stimuli))
     idle = [[0] * len(played[0]) for played in stimuli]
@@ -169,8 +179,8 @@ def mismatches(cases, simulator: str, models: list[Path], directory: Path, edit=
                 packed |= (value & ((1 << width) - 1)) << low
                 low += width
             file.write(f"{packed:x}\n")
-    simulators.build(simulator, [*models, source], "top", directory)
-    simulators.run(simulator, "top", directory, "block_player", environment={"DFARRAY_BLOCKS": str(directory)})
+    simulators.build(simulator, [*models, *sources], "bench", directory)
+    simulators.run(simulator, "bench", directory, "block_player", environment={"DFARRAY_BLOCKS": str(directory)})
     responses = (directory / "responses.txt").read_text().split()
     found, low = [], 0
     for case, played in zip(cases, stimuli, strict=True):
