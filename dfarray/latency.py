@@ -72,8 +72,18 @@ WALK = 4
 DELTA = 4
 """From a DELTA word in a tile to the lane's shadow or correction delta."""
 
-FAMILIES = {"generic": Latency(weight_read=2, multiply=3)}
-"""Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers."""
+FAMILIES = {
+    "generic": Latency(weight_read=2, multiply=3),
+    "ecp5": Latency(weight_read=3, multiply=4),
+    "ice40up5k": Latency(weight_read=2, multiply=3, interval=2),
+    "gowin": Latency(weight_read=2, multiply=3),
+}
+"""Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers.
+
+ECP5 has one more register behind each, since the routes from the hard blocks limit its clock. An iCE40 block RAM has no
+output register, so its second cycle is a register in the fabric; its large RAM has one port, so a packet comes every second
+cycle.
+"""
 
 
 def first_error(classes: int, softmax: bool) -> int:

@@ -23,7 +23,7 @@ BAD = [
     (with_key("array", "tiles", 0), "array.tiles = 0", "greater than or equal to 1"),
     (with_key("array", "lanes", "many"), "array.lanes = 'many'", "valid integer"),
     (with_key("array", "bank_rows", 8), "array.bank_rows = 8", "needs 12 rows a lane on 3 tiles of 2 lanes"),
-    (with_key("array", "family", "asic"), "array", "family must be one of generic, not 'asic'"),
+    (with_key("array", "family", "asic"), "array", "family must be one of generic, ecp5, ice40up5k, gowin, not 'asic'"),
     (with_key("array", "zero_skipping", "often"), "array.zero_skipping = 'often'", "valid boolean"),
     (with_key("network", "layers", [8, 3]), "network", "layers must be inputs, at least one hidden layer, and classes"),
     (with_key("network", "layers", [8] * 18), "network.layers", "at most 17 items"),

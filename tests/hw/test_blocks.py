@@ -86,7 +86,7 @@ def test_multiplier_latency(latency):
 def test_multiplier_refuses():
     with pytest.raises(ValueError, match="must be signed"):
         Multiplier(unsigned(4), signed(4), 1)
-    with pytest.raises(ValueError, match="latency must be positive, not 0"):
+    with pytest.raises(ValueError, match="latency must be 1 or more, not 0"):
         Multiplier(signed(4), signed(4), 0)
 
 

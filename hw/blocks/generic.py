@@ -1,0 +1,164 @@
+"""The inferred weight bank and multiplier, and the ports and checks that every family shares."""
+
+from amaranth.hdl import Module, Shape, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from dfarray.hw.arithmetic import delay
+from dfarray.trace import index_bits
+
+
+class WeightBank(wiring.Component):
+    """One read and one write a cycle; a row is never read in the cycle that writes it.
+
+    A read that breaks this rule returns unspecified data: the old row here, anything from a hard block.
+
+    Parameters
+    ----------
+    shape : Shape
+        Of one weight.
+    depth : int
+        Rows, 1 or more.
+    init : iterable of int
+        Contents after configuration, shorter than ``depth`` is padded with 0.
+    latency : int
+        Cycles from ``read_address`` to ``read_data``, by default and at least ``shortest_latency``; each further
+        cycle is a fabric register without reset behind the block.
+
+    Attributes
+    ----------
+    read_address, read_data : In, Out
+        ``read_data`` is the row addressed ``latency`` cycles ago.
+    write_enable, write_address, write_data : In
+        Written at the end of the cycle.
+    shortest_latency : int
+        Registers inside the block.
+
+    Raises
+    ------
+    ValueError
+        If ``depth`` is not positive, ``init`` longer than ``depth``, or ``latency`` less than ``shortest_latency``.
+    """
+
+    shortest_latency = 1
+
+    def __init__(self, shape, depth, init=(), latency=None):
+        init = [int(row) for row in init]
+        latency = self.shortest_latency if latency is None else latency
+        if depth < 1:
+            raise ValueError(f"Weight bank depth must be positive, not {depth!r}")
+        if len(init) > depth:
+            raise ValueError(f"Weight bank of {depth} rows cannot hold the {len(init)} rows of init")
+        if latency < self.shortest_latency:
+            raise ValueError(f"Weight bank latency must be {self.shortest_latency} or more, not {latency!r}")
+        self._shape, self._depth, self._init, self.latency = Shape.cast(shape), depth, init, latency
+        address = index_bits(depth)
+        super().__init__(
+            {
+                "read_address": In(address),
+                "read_data": Out(self._shape),
+                "write_enable": In(1),
+                "write_address": In(address),
+                "write_data": In(self._shape),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=self._shape, depth=self._depth, init=self._init)
+        read, write = memory.read_port(), memory.write_port()
+        m.d.comb += [
+            read.addr.eq(self.read_address),
+            write.en.eq(self.write_enable),
+            write.addr.eq(self.write_address),
+            write.data.eq(self.write_data),
+        ]
+        self._output(m, read.data)
+        return m
+
+    def _output(self, m: Module, block_output: Value):
+        """Connect what the block reads, ``shortest_latency`` cycles after its address, to ``read_data``."""
+        m.d.comb += self.read_data.eq(delay(m, block_output, self.latency - self.shortest_latency, "output"))
+
+
+class Multiplier(wiring.Component):
+    """Signed product with registers before, inside and after, as many as ``latency`` asks for.
+
+    Parameters
+    ----------
+    a, b : Shape
+        Signed operands.
+    latency : int
+        Cycles from operands to product, by default and at least ``shortest_latency``. Inferred: one output register,
+        then an input register, then pipeline registers. Hard block: its own registers, then fabric registers behind
+        it. None has a reset, so that synthesis can put them into the hard block.
+
+    Attributes
+    ----------
+    a, b : In
+    product : Out(signed(a.width + b.width))
+    shortest_latency : int
+        Registers inside the block.
+    block, widest : str, int or None
+        The hard block's name and the widest operand it takes; None if inferred.
+
+    Raises
+    ------
+    ValueError
+        If an operand is unsigned or wider than ``widest``, or ``latency`` less than ``shortest_latency``.
+    """
+
+    shortest_latency = 1
+    block: str | None = None
+    widest: int | None = None
+
+    def __init__(self, a, b, latency=None):
+        a, b = Shape.cast(a), Shape.cast(b)
+        latency = self.shortest_latency if latency is None else latency
+        if not (a.signed and b.signed):
+            raise ValueError(f"Multiplier operands must be signed, not {a!r} and {b!r}")
+        for name, operand in (("a", a), ("b", b)):
+            if self.widest is not None and operand.width > self.widest:
+                raise ValueError(
+                    f"Multiplier operand {name} must be at most {self.widest} bits wide for {self.block}, "
+                    f"not {operand.width}"
+                )
+        if latency < self.shortest_latency:
+            raise ValueError(f"Multiplier latency must be {self.shortest_latency} or more, not {latency!r}")
+        self.latency = latency
+        super().__init__({"a": In(a), "b": In(b), "product": Out(Shape(a.width + b.width, signed=True))})
+
+    def elaborate(self, platform):
+        m = Module()
+        before = 1 if self.latency >= 2 else 0
+        a, b = delay(m, self.a, before, "a"), delay(m, self.b, before, "b")
+        product = Signal.like(self.product, name="raw_product")
+        m.d.comb += [
+            product.eq(a * b),
+            self.product.eq(delay(m, product, self.latency - before, "product")),
+        ]
+        return m
+
+
+class HardMultiplier(Multiplier):
+    """A multiplier whose product comes from one DSP block with all its registers in use.
+
+    A family names the block and instantiates it in ``_instance``; operands are sign-extended to its width.
+    """
+
+    widest: int
+
+    def elaborate(self, platform):
+        m = Module()
+        a = Signal(Shape(self.widest, signed=True), name="block_a")
+        b = Signal(Shape(self.widest, signed=True), name="block_b")
+        product = Signal(Shape(2 * self.widest, signed=True), name="block_product")
+        m.d.comb += [a.eq(self.a), b.eq(self.b)]
+        m.submodules.block = self._instance(a, b, product)
+        narrow = product[: len(self.product)].as_signed()
+        m.d.comb += self.product.eq(delay(m, narrow, self.latency - self.shortest_latency, "product"))
+        return m
+
+    def _instance(self, a: Signal, b: Signal, product: Signal):
+        raise NotImplementedError

@@ -1,0 +1,185 @@
+"""Lattice iCE40 UP5K: ``SB_SPRAM256KA`` or ``SB_RAM40_4K`` weight banks and the ``SB_MAC16`` multiplier.
+
+Sources: Lattice FPGA-TN-02002 (memory usage guide), FPGA-TN-02022 (SPRAM usage guide), FPGA-TN-02007 (DSP function
+usage guide), iCE Technology Library.
+"""
+
+from amaranth.hdl import Array, Cat, ClockSignal, Const, Instance, Module, Mux, Signal
+
+from dfarray.hw.arithmetic import delay
+from dfarray.hw.blocks.generic import HardMultiplier
+from dfarray.hw.blocks.generic import WeightBank as GenericWeightBank
+from dfarray.hw.blocks.instances import init_parameters
+from dfarray.hw.blocks.tiling import BlockPorts, BlockShape, TiledWeightBank
+
+SPRAM_ROWS = 1 << 14
+SPRAM_WIDTH = 16
+SPRAMS = 4
+"""In a UP5K."""
+
+RAM40_LARGEST_DEPTH = 1024
+"""Rows up to which a bank is made of ``SB_RAM40_4K``: four of the chip's thirty for 16-bit weights."""
+
+
+class Ram40WeightBank(TiledWeightBank):
+    """``SB_RAM40_4K`` as 256 x 16 to 2048 x 2 bits, read and written in the same cycle like the generic bank.
+
+    Reading a row in the cycle that writes it returns unspecified data. See
+    :class:`dfarray.hw.blocks.generic.WeightBank`.
+    """
+
+    shapes = tuple(BlockShape(256 << mode, 16 >> mode) for mode in range(4))
+
+    def _instance(self, shape: BlockShape, contents: list[int], ports: BlockPorts):
+        # In mode m, bit j of a word uses pin (j << m) + 0, 0, 1, 3; row bits above 7 select a bit within its group
+        # of 1 << m memory bits. Row bits 0..7 are always the memory word.
+        mode = (shape.rows // 256).bit_length() - 1
+        pin_of_bit = [(bit << mode) + max(0, (1 << mode >> 1) - 1) for bit in range(shape.width)]
+        data_in, data_out = Signal(16, name="pins_in"), Signal(16, name="pins_out")
+        words = [0] * 256
+        for row, word in enumerate(contents):
+            for bit in range(shape.width):
+                words[row % 256] |= (word >> bit & 1) << ((bit << mode) + row // 256)
+        m = Module()
+        m.d.comb += [data_in[pin].eq(ports.write_data[bit]) for bit, pin in enumerate(pin_of_bit)]
+        m.d.comb += [ports.read_data[bit].eq(data_out[pin]) for bit, pin in enumerate(pin_of_bit)]
+        m.submodules.ram = Instance(
+            "SB_RAM40_4K",
+            p_READ_MODE=mode,
+            p_WRITE_MODE=mode,
+            **init_parameters("p_INIT_", 1, words, 16, 16),
+            i_RCLK=ClockSignal(),
+            i_RCLKE=1,
+            i_RE=1,
+            i_RADDR=Cat(ports.read_address, Const(0, 3 - mode)),
+            o_RDATA=data_out,
+            i_WCLK=ClockSignal(),
+            i_WCLKE=1,
+            i_WE=ports.write_enable,
+            i_WADDR=Cat(ports.write_address, Const(0, 3 - mode)),
+            i_MASK=Const(0, 16),
+            i_WDATA=data_in,
+        )
+        return m
+
+
+class SpramWeightBank(GenericWeightBank):
+    """1, 2 or 4 interleaved ``SB_SPRAM256KA``: row r is in SPRAM r mod n, and n follows from the depth.
+
+    An SPRAM has one port. The schedule must guarantee that **in a cycle that writes, the row whose read matters is in
+    another SPRAM than the written one**: a write goes first, and the read's data is then unspecified (unknown in
+    simulation). A write that follows its read by an odd number of cycles D satisfies this
+
+    - with any n, if rows are read only every second cycle: reads and writes then alternate;
+    - with n = 2 or 4 at one row a cycle, if even rows are read only in even cycles and odd rows only in odd ones, as
+      consecutive rows are; where two rows of equal parity follow each other, an idle cycle between them.
+
+    D = ``align`` + 1 of the lane, 5 with this family's latencies.
+
+    Contents are unknown after configuration: every row is written before it is used.
+
+    Raises
+    ------
+    ValueError
+        If any row of ``init`` is not 0, or the bank is wider than 16 bits or deeper than the chip's four SPRAMs; and as
+        :class:`dfarray.hw.blocks.generic.WeightBank`.
+    """
+
+    def __init__(self, shape, depth, init=(), latency=None):
+        super().__init__(shape, depth, init, latency)
+        if any(self._init):
+            raise ValueError("SB_SPRAM256KA has no initial contents: init must be all 0 and the weights be loaded")
+        if self._shape.width > SPRAM_WIDTH:
+            raise ValueError(f"SB_SPRAM256KA weights must be at most {SPRAM_WIDTH} bits wide, not {self._shape.width}")
+        if depth > SPRAMS * SPRAM_ROWS:
+            raise ValueError(f"SB_SPRAM256KA weight bank must have at most {SPRAMS * SPRAM_ROWS} rows, not {depth}")
+        self._interleaved_bits = (-(-depth // SPRAM_ROWS) - 1).bit_length()
+
+    def elaborate(self, platform):
+        m = Module()
+        low = self._interleaved_bits
+        words = []
+        for index in range(1 << low):
+            write, address = Signal(name=f"write_{index}"), Signal(14, name=f"address_{index}")
+            words.append(word := Signal(SPRAM_WIDTH, name=f"word_{index}"))
+            m.d.comb += [
+                write.eq(self.write_enable & (self.write_address[:low] == index)),
+                address.eq(Mux(write, self.write_address[low:], self.read_address[low:])),
+            ]
+            m.submodules[f"spram_{index}"] = self._instance(address, word, write)
+        chosen = words[0]
+        if low:
+            chosen = Array(words)[delay(m, self.read_address[:low], 1, "read_spram")]
+        self._output(m, chosen[: self._shape.width])
+        return m
+
+    def _instance(self, address: Signal, word: Signal, write: Signal):
+        return Instance(
+            "SB_SPRAM256KA",
+            i_CLOCK=ClockSignal(),
+            i_CHIPSELECT=1,
+            i_STANDBY=0,
+            i_SLEEP=0,
+            i_POWEROFF=1,
+            i_ADDRESS=address,
+            i_WREN=write,
+            i_MASKWREN=Const(0b1111, 4),
+            i_DATAIN=Cat(self.write_data, Const(0, SPRAM_WIDTH - self._shape.width)),
+            o_DATAOUT=word,
+        )
+
+
+def WeightBank(shape, depth, init=(), latency=None) -> GenericWeightBank:  # noqa: N802, a class by depth
+    """``SB_RAM40_4K`` up to :data:`RAM40_LARGEST_DEPTH` rows, ``SB_SPRAM256KA`` beyond."""
+    bank = Ram40WeightBank if depth <= RAM40_LARGEST_DEPTH else SpramWeightBank
+    return bank(shape, depth, init, latency)
+
+
+class Multiplier(HardMultiplier):
+    """``SB_MAC16`` with input registers and both pipeline registers, 3 cycles; fabric registers behind it.
+
+    See :class:`dfarray.hw.blocks.generic.Multiplier`.
+    """
+
+    block, widest, shortest_latency = "SB_MAC16", 16, 3
+
+    def _instance(self, a: Signal, b: Signal, product: Signal):
+        on, off = Const(1, 1), Const(0, 1)
+        return Instance(
+            "SB_MAC16",
+            p_NEG_TRIGGER=off,
+            p_A_REG=on,
+            p_B_REG=on,
+            p_C_REG=off,
+            p_D_REG=off,
+            p_TOP_8x8_MULT_REG=on,
+            p_BOT_8x8_MULT_REG=on,
+            p_PIPELINE_16x16_MULT_REG1=on,
+            p_PIPELINE_16x16_MULT_REG2=on,
+            # Both halves of the output are the registered 16 x 16 product; the adders idle.
+            p_TOPOUTPUT_SELECT=Const(3, 2),
+            p_BOTOUTPUT_SELECT=Const(3, 2),
+            p_TOPADDSUB_LOWERINPUT=Const(0, 2),
+            p_TOPADDSUB_UPPERINPUT=off,
+            p_TOPADDSUB_CARRYSELECT=Const(0, 2),
+            p_BOTADDSUB_LOWERINPUT=Const(0, 2),
+            p_BOTADDSUB_UPPERINPUT=off,
+            p_BOTADDSUB_CARRYSELECT=Const(0, 2),
+            p_MODE_8x8=off,
+            p_A_SIGNED=on,
+            p_B_SIGNED=on,
+            i_CLK=ClockSignal(),
+            i_CE=1,
+            i_A=a,
+            i_B=b,
+            i_C=Const(0, 16),
+            i_D=Const(0, 16),
+            **{f"i_{port}": 0 for port in _MAC16_IDLE},
+            o_O=product,
+        )
+
+
+_MAC16_IDLE = (
+    *("AHOLD", "BHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT", "OLOADTOP", "OLOADBOT"),
+    *("ADDSUBTOP", "ADDSUBBOT", "OHOLDTOP", "OHOLDBOT", "CI", "ACCUMCI", "SIGNEXTIN"),
+)
