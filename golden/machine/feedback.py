@@ -10,6 +10,7 @@ from dfarray.trace import FEEDBACK_OPERATIONS
 
 IDLE, SCALAR_WORD, DELTA_WORD = (FEEDBACK_OPERATIONS[name] for name in ("IDLE", "SCALAR", "DELTA"))
 
+
 @compiled_together
 def request(s, kind, slot, pending, bank):
     """Ask for a slot's deltas; a pending update of a layer that is not frozen sends them, otherwise all is done."""

@@ -55,7 +55,7 @@ def output_row(cycle, p, lanes, trace, packet, fused, group):
         if group == 0:
             lanes.bias[c] = clip(lanes.bias[c] - ((delta * p.one + bits[p.neurons_all]) >> shift), lo, hi)
             written = cycle + HOP + p.tiles + 2 + p.align
-            show_write(trace, written, p.neurons_all, packet.address, lanes.bias[c])
+            show_write(trace, written, p.neurons_all, packet.address, np.int64(lanes.bias[c]))
     if not packet.last:
         return np.int64(0)
     for j in range(p.neurons_all):

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-TRAIN, INFER, NULL = range(3)
+TRAIN, INFER, NULL = np.arange(3)
 """Kinds of sweeps."""
 
 SWEEP, ACTIVATE, OUTPUT, ERROR = range(4)
 """Contexts: of the sweep under way, of the waiting ACTIVATE, of the output group, of the sample in the error unit."""
 
-SHADOW, CORRECTION = range(2)
+SHADOW, CORRECTION = np.arange(2)
 """Kinds of feedback."""
 
 INFINITE = 1 << 60
@@ -132,7 +132,9 @@ class Lanes(NamedTuple):
     every: np.ndarray
 
 
-RESULT, DELTA, DELTA_VALID, KAPPA, ACTIVATION, GRAM_ACTIVATION, UPDATE_ACTIVATION, ENABLE, ADDRESS, DATA = range(10)
+# Typed, since numba compiles a function anew for each literal that it is called with.
+_SIGNALS = np.arange(10)
+RESULT, DELTA, DELTA_VALID, KAPPA, ACTIVATION, GRAM_ACTIVATION, UPDATE_ACTIVATION, ENABLE, ADDRESS, DATA = _SIGNALS
 """Rows of ``Lanes.held``, and signals of a lane in ``Trace.lane_word``; the last three are signals only."""
 
 RETURN_VALID, RETURN_KIND, RETURN_VALUE, PARTIAL_VALID, PARTIAL_VALUE, SCALAR = range(6)
