@@ -16,6 +16,7 @@ from dfarray.golden.integer import IntegerNetwork
 from dfarray.hw.generate import generate
 from dfarray.initial_weights import initial_weights
 from dfarray.sim import harness, simulators
+from dfarray.sim.cells import cell_models
 from dfarray.sim.job import Job, Phase
 
 
@@ -116,12 +117,13 @@ def prepare(
     directory.mkdir(parents=True, exist_ok=True)
     bench = harness.write_harness(manifest, directory)
     source = (verilog / manifest["verilog"]).resolve()
-    digest = hashlib.sha256(bench.read_bytes() + source.read_bytes()).hexdigest()
+    sources = [source, *cell_models(config.array.family), bench.resolve()]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()
     build = directory / simulator
     stamp = build / "sources.sha256"
     if not stamp.exists() or stamp.read_text() != digest:
         stamp.unlink(missing_ok=True)
-        simulators.build(simulator, [source, bench.resolve()], harness.TOP, build.resolve())
+        simulators.build(simulator, sources, harness.TOP, build.resolve())
         stamp.write_text(digest)
     return verilog, build
 
