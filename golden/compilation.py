@@ -36,5 +36,5 @@ def compiled_together(function: Callable) -> Callable:
 @cache
 def _package_stamp(directory: Path) -> bytes:
     """Hash of a package's modules, and of the shared ones whose constants they compile in."""
-    shared = [Path(module.__file__) for module in (latency, trace)]
+    shared = [Path(str(module.__file__)) for module in (latency, trace)]
     return sha256(b"".join(path.read_bytes() for path in [*sorted(directory.glob("*.py")), *shared])).digest()

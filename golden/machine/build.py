@@ -24,7 +24,7 @@ from dfarray.golden.machine.registers import (
 )
 from dfarray.golden.noise import first_state, tile_words
 from dfarray.golden.tables import activation_tables, exponential_codes, reciprocal_codes
-from dfarray.latency import ACTIVATED, FETCH, MERGE_START
+from dfarray.latency import ACTIVATED, FETCH, MERGE_START, WALK
 from dfarray.placement import to_banks
 from dfarray.trace import index_bits, output_signals
 from dfarray.trace_layout import WORD, TraceLayout
@@ -237,8 +237,8 @@ def _horizon(config: Configuration) -> int:
 def _chains(config: Configuration) -> Chains:
     words = config.array.tiles * config.array.lanes + 1
     return Chains(
-        packets=_zeros(8, PACKET),
-        feedback=_zeros(8, FEEDBACK_WORD),
+        packets=_zeros(1 << FETCH.bit_length(), PACKET),
+        feedback=_zeros(1 << WALK.bit_length(), FEEDBACK_WORD),
         exits=_integers(_horizon(config), 3),
         offered=_integers(words),
         offered_from=_integers(words),
