@@ -6,11 +6,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from dfarray.configuration import Configuration, ErrorKind, Rounding
-from dfarray.feedback import routes
-from dfarray.golden import kernels
-from dfarray.golden.noise import bit_tables, first_state, next_state
-from dfarray.golden.tables import activation_tables, exponential_codes, reciprocal_codes
+from dfarray.configuration import Configuration
+from dfarray.golden.kernels.layout import DELTAS, FAN_IN, SOURCE, WEIGHTS, WIDTH, Pending
+from dfarray.golden.kernels.learning import infer, train
+from dfarray.golden.kernels.preparation import (
+    columns_of,
+    feedback_tables,
+    layer_table,
+    parameters_of,
+    tables_of,
+    work_type,
+)
+from dfarray.golden.noise import first_state, next_state
 from dfarray.initial_weights import initial_weights
 from dfarray.learning_rate import LearningRate
 
@@ -61,17 +68,11 @@ class IntegerNetwork:
     def __init__(self, config: Configuration, weights: list[np.ndarray] | None = None):
         self.config = config
         self.noise_state = first_state(config.training.seed)
-        self._layers = _layer_table(config)
-        self._work, exact_terms = _work_type(config)
-        self._parameters = _parameters(config, exact_terms, self._layers)
-        self._tables = kernels.Tables(
-            np.concatenate([_columns(layer) for layer in self._layers]),
-            *activation_tables(config),
-            exponential_codes(config),
-            reciprocal_codes(config),
-            _noise_table(config),
-        )
-        self._feedback = _feedback_tables(config)
+        self._layers = layer_table(config)
+        self._work, exact_terms = work_type(config)
+        self._parameters = parameters_of(config, exact_terms, self._layers)
+        self._tables = tables_of(config, self._layers)
+        self._feedback = feedback_tables(config)
         self.weights = initial_weights(config) if weights is None else weights
 
     @property
@@ -80,7 +81,7 @@ class IntegerNetwork:
 
         Assigning replaces them and drops the pending update.
         """
-        flat, pending = self._flat.copy(), kernels.Pending(*(array.copy() for array in self._pending))
+        flat, pending = self._flat.copy(), Pending(*(array.copy() for array in self._pending))
         self._sweep_nothing(flat, pending)
         return self._gathered(flat)
 
@@ -119,9 +120,9 @@ class IntegerNetwork:
         """The latest training sample's update, copied; None if it has been applied. Assign to replace it."""
         if not self._waiting:
             return None
-        starts = [*self._layers[:, kernels.SOURCE], self._layers[-1, kernels.SOURCE] + self._layers[-1, kernels.FAN_IN]]
+        starts = [*self._layers[:, SOURCE], self._layers[-1, SOURCE] + self._layers[-1, FAN_IN]]
         activations = [part.copy() for part in np.split(self._pending.activations, starts[1:])]
-        deltas = np.split(self._pending.deltas, self._layers[1:, kernels.DELTAS])
+        deltas = np.split(self._pending.deltas, self._layers[1:, DELTAS])
         found = [part[columns] for part, columns in zip(deltas, self._columns_of_layers(), strict=True)]
         return PendingUpdate(activations, [part.astype(np.int64) for part in [*found, self._pending.output_deltas]])
 
@@ -129,15 +130,15 @@ class IntegerNetwork:
     def pending(self, pending: PendingUpdate | None) -> None:
         widths = self.config.network.layers
         self._waiting = pending is not None
-        self._pending = kernels.Pending(
+        self._pending = Pending(
             np.zeros(sum(widths[:-1]), dtype=np.int16),
-            np.zeros(self._layers[:, kernels.WIDTH].sum(), dtype=self._work),
+            np.zeros(self._layers[:, WIDTH].sum(), dtype=self._work),
             np.zeros(widths[-1], dtype=np.int64),
         )
         if pending is not None:
             self._pending.activations[:] = np.concatenate(pending.activations)
             self._pending.output_deltas[:] = pending.deltas[-1]
-            starts = self._layers[:, kernels.DELTAS]
+            starts = self._layers[:, DELTAS]
             for start, columns, deltas in zip(starts, self._columns_of_layers(), pending.deltas[:-1], strict=True):
                 self._pending.deltas[start + columns] = deltas
 
@@ -148,24 +149,24 @@ class IntegerNetwork:
             self.noise_state = next_state(self.noise_state)
             self._waiting = False
 
-    def _sweep_nothing(self, flat: np.ndarray, pending: kernels.Pending) -> None:
+    def _sweep_nothing(self, flat: np.ndarray, pending: Pending) -> None:
         """Send a sample of zeros, which takes the pending update with it."""
         self._infer(np.zeros((1, self.config.network.inputs), dtype=np.int16), flat, pending)
 
-    def _infer(self, x: np.ndarray, flat: np.ndarray, pending: kernels.Pending) -> np.ndarray:
+    def _infer(self, x: np.ndarray, flat: np.ndarray, pending: Pending) -> np.ndarray:
         logits = np.zeros((len(x), self.config.network.classes), dtype=np.int64)
         state = np.uint32(self.noise_state)
-        kernels.infer(self._work, x, state, flat, pending, self._layers, self._parameters, self._tables, logits)
+        infer(self._work, x, state, flat, pending, self._layers, self._parameters, self._tables, logits)
         return logits
 
     def _columns_of_layers(self) -> list[np.ndarray]:
-        return [_columns(layer) for layer in self._layers]
+        return [columns_of(layer) for layer in self._layers]
 
     def _blocks(self, flat: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
         """View flat weights: hidden layers (1 + fan_in, columns), the output layer (C, columns), its biases."""
         hidden = []
         for layer in self._layers:
-            rows, width, start = layer[kernels.FAN_IN] + 1, layer[kernels.WIDTH], layer[kernels.WEIGHTS]
+            rows, width, start = layer[FAN_IN] + 1, layer[WIDTH], layer[WEIGHTS]
             hidden.append(flat[start : start + rows * width].reshape(rows, width))
         begin, end = self._parameters.output_weights, self._parameters.output_biases
         return hidden, flat[begin:end].reshape(self.config.network.classes, -1), flat[end:]
@@ -222,7 +223,7 @@ class IntegerNetwork:
         for start in range(0, len(x), PORTION):
             part = slice(start, start + PORTION)
             self.noise_state = int(
-                kernels.train(
+                train(
                     self._work,
                     x[part],
                     labels[part],
@@ -265,107 +266,3 @@ class IntegerNetwork:
         if x.size and not fmt.lo <= x.min() <= x.max() <= fmt.hi:
             raise ValueError(f"x must hold activation codes {fmt.lo} to {fmt.hi} ({fmt}), not {x.min()} to {x.max()}")
         return np.ascontiguousarray(x, dtype=np.int16)
-
-
-def _work_type(config: Configuration) -> tuple[type, int]:
-    """Choose the integer type of products and updates, and how many products it sums without overflow."""
-    formats = config.formats
-    product = 1 << (formats.weight.width + formats.activation.width - 2)
-    step = (1 << (formats.delta.width + formats.activation.width - 2)) + (1 << formats.update_shift)
-    update = (1 << (formats.weight.width - 1)) + (step >> formats.update_shift) + 1
-    largest = (1 << 31) - 1
-    # Sums of a few products only would spend their time on moving them to the wide totals.
-    if step <= largest and update <= largest and 8 * product <= largest:
-        return np.int32, largest // product // kernels.BLOCK * kernels.BLOCK
-    return np.int64, (1 << 62) // product // kernels.BLOCK * kernels.BLOCK
-
-
-def _layer_table(config: Configuration) -> np.ndarray:
-    """One row a hidden layer, the columns of :mod:`dfarray.golden.kernels`."""
-    rows, weights, source, listed, first, deltas = [], 0, 0, 0, 0, 0
-    for layer, (fan_in, neurons) in enumerate(pairwise(config.network.layers[:-1]), 1):
-        opening = next(item for item in config.passes if item.layer == layer)
-        width = _padded(-(-neurons // opening.neurons) * (opening.neurons + opening.neurons % 2))
-        rows.append((fan_in, neurons, weights, source, listed, first, opening.base, opening.neurons, width, deltas))
-        weights += (fan_in + 1) * width
-        source += fan_in
-        listed += fan_in + kernels.BLOCK
-        first += neurons
-        deltas += width
-    return np.array(rows, dtype=np.int64)
-
-
-def _columns(layer: np.ndarray) -> np.ndarray:
-    """Columns of a hidden layer's neurons: every pass starts at an even one."""
-    neurons, per_pass = np.arange(layer[kernels.NEURONS]), layer[kernels.PASS]
-    return neurons + neurons // per_pass * (per_pass % 2)
-
-
-def _padded(neurons: int) -> int:
-    return -(-neurons // kernels.VECTOR) * kernels.VECTOR
-
-
-def _noise_table(config: Configuration) -> np.ndarray:
-    """Tabulate the rounding bits in the smallest type that holds them, padded to whole vectors of neurons."""
-    table = bit_tables(config)
-    neurons = table.shape[2]
-    kind = np.uint16 if config.formats.update_shift <= 16 else np.uint32
-    return np.ascontiguousarray(np.pad(table, ((0, 0), (0, 0), (0, _padded(neurons) - neurons))), dtype=kind)
-
-
-def _feedback_tables(config: Configuration) -> kernels.FeedbackTables:
-    drawn = routes(config)
-    hidden = config.network.layers[1:-1]
-    starts = np.concatenate([[0], np.cumsum(hidden)]).astype(int)
-    neuron_route, neuron_sign = np.zeros(sum(hidden), dtype=np.int64), np.zeros(sum(hidden), dtype=np.int64)
-    for index, route in enumerate(drawn):
-        item = config.passes[route.slot]
-        for lane, sign in enumerate(route.lane_signs):
-            neuron = item.neuron(route.tile, lane)
-            if neuron is not None:
-                neuron_route[starts[item.layer - 1] + neuron] = index
-                neuron_sign[starts[item.layer - 1] + neuron] = sign
-    shape = (len(drawn), config.feedback.nonzeros)
-    classes = np.array([route.classes for route in drawn], dtype=np.int64).reshape(shape)
-    signs = np.array([route.class_signs for route in drawn], dtype=np.int64).reshape(shape)
-    return kernels.FeedbackTables(classes, signs, neuron_route, neuron_sign)
-
-
-def _parameters(config: Configuration, exact_terms: int, layers: np.ndarray) -> kernels.Parameters:
-    formats, last = config.formats, layers[-1]
-    output_weights = int(last[kernels.WEIGHTS] + (last[kernels.FAN_IN] + 1) * last[kernels.WIDTH])
-    return kernels.Parameters(
-        one=formats.activation.one,
-        update_shift=formats.update_shift,
-        stochastic=int(config.training.rounding is Rounding.STOCHASTIC),
-        weight_lo=formats.weight.lo,
-        weight_hi=formats.weight.hi,
-        saturates=int(config.accumulator_saturates),
-        accumulator_lo=config.accumulator.lo,
-        accumulator_hi=config.accumulator.hi,
-        exact_terms=exact_terms,
-        z_shift=formats.product_fraction - formats.preactivation.fraction_bits,
-        z_lo=formats.preactivation.lo,
-        z_hi=formats.preactivation.hi,
-        logit_shift=formats.product_fraction - formats.logit.fraction_bits,
-        logit_lo=formats.logit.lo,
-        logit_hi=formats.logit.hi,
-        logit_fraction=formats.logit.fraction_bits,
-        softmax=int(config.network.error is ErrorKind.SOFTMAX_CROSS_ENTROPY),
-        error_fraction=formats.error.fraction_bits,
-        error_lo=formats.error.lo,
-        error_hi=formats.error.hi,
-        delta_fraction=formats.delta.fraction_bits,
-        delta_lo=formats.delta.lo,
-        delta_hi=formats.delta.hi,
-        log2_scale=config.feedback.log2_scale,
-        activation_fraction=formats.activation.fraction_bits,
-        gram_shift=2 * formats.activation.fraction_bits - config.gram.fraction_bits,
-        gram_lo=config.gram.lo,
-        gram_hi=config.gram.hi,
-        correction_shift=config.correction_shift,
-        output_weights=output_weights,
-        output_biases=output_weights + config.network.classes * int(last[kernels.WIDTH]),
-        output_base=config.output_groups[0][1],
-        bias_noise=max(item.neurons for item in config.passes),
-    )

@@ -14,6 +14,7 @@ from dfarray.golden.experiments.runs import Measured, Run, execute
 
 _COMPUTING = (
     "golden/*.py",
+    "golden/kernels/*.py",
     "golden/datasets/*.py",
     "golden/experiments/runs.py",
     *(f"{name}.py" for name in ("configuration", "feedback", "initial_weights", "learning_rate", "passes", "schedule")),

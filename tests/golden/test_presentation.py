@@ -7,7 +7,7 @@ from dfarray.golden.presentation import epoch_samples, sample_order
 
 def configuration(inputs=16, **training):
     return parse_configuration(
-        {"network": {"layers": [inputs, 3]}, "array": {"tiles": 3, "lanes": 1}, "training": training}
+        {"network": {"layers": [inputs, 2, 3]}, "array": {"tiles": 3, "lanes": 1}, "training": training}
     )
 
 
