@@ -35,8 +35,8 @@ class Latency:
 
     @property
     def align(self) -> int:
-        """K: from a packet in the lane to its old weight beside its rounded update."""
-        return max(self.multiply + 1, self.weight_read)
+        """K: from a packet in the lane to its updated weight, not yet saturated."""
+        return max(self.multiply + 1, self.weight_read) + 1
 
     @property
     def sum(self) -> int:
@@ -53,29 +53,29 @@ class Latency:
         return self.sum + ACTIVATED + lanes - 2
 
 
-FETCH = 6
+FETCH = 10
 """F: from the sequencer's decision to the packet at the head of the broadcast chain."""
 
-ACTIVATED = 4
+ACTIVATED = 9
 """Of E + ACTIVATED: from an ACTIVATE in a tile's hop register to lane 0's activation; from one at the head to the first
 collect token."""
 
 PARTIAL = 1
 """Of E + S + PARTIAL: from an output row in a tile's hop register to the tile's partial register."""
 
-SOFTMAX, SQUARED = 10, 5
+SOFTMAX, SQUARED = 25, 13
 """From the last logit to the first g: C + SOFTMAX, or SQUARED."""
 
-WALK = 4
+WALK = 5
 """From the start of a feedback walk to the head, the words before not counted."""
 
-DELTA = 4
-"""From a DELTA word in a tile to the lane's shadow or correction delta."""
+DELTA = 10
+"""From a DELTA word in a tile to the lane's shadow or correction delta; not more than FETCH, so that a row may follow."""
 
 FAMILIES = {
     "generic": Latency(weight_read=2, multiply=3),
     "ecp5": Latency(weight_read=3, multiply=4),
-    "ice40up5k": Latency(weight_read=2, multiply=3, interval=2),
+    "ice40up5k": Latency(weight_read=2, multiply=4, interval=2),
     "gowin": Latency(weight_read=2, multiply=3),
 }
 """Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers.
@@ -96,7 +96,7 @@ def error_latency(classes: int, softmax: bool) -> int:
     return classes + first_error(classes, softmax)
 
 
-READOUT = 8
+READOUT = 13
 """From the last GRAM row's partial at the exit to the first logit."""
 
 

@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Activation, Configuration
-from dfarray.hw.arithmetic import q_shape, requantize
+from dfarray.hw.arithmetic import delay, q_shape, requantize
 
 
 def tanh_table(config: Configuration) -> list[tuple[int, int]]:
@@ -23,7 +23,7 @@ def tanh_table(config: Configuration) -> list[tuple[int, int]]:
 
 
 class ActivationUnit(wiring.Component):
-    """f(z) and f'(z) of a hidden neuron, ``latency`` = 1 cycle.
+    """f(z) and f'(z) of a hidden neuron, ``latency`` = 4 cycles: magnitude, table, its output register, sign.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class ActivationUnit(wiring.Component):
     derivative : Out(unsigned), 0 to 1.0 with the activation's fraction bits.
     """
 
-    latency = 1
+    latency = 4
 
     def __init__(self, config: Configuration):
         self._config = config
@@ -64,13 +64,16 @@ class ActivationUnit(wiring.Component):
         magnitude = Signal(signed(len(self.z) + 1))
         m.d.comb += [
             magnitude.eq(Mux(self.z < 0, -self.z, self.z)),
-            port.addr.eq(Mux(magnitude >= len(init), len(init) - 1, magnitude)),
+            negative.eq(delay(m, self.z < 0, 3, "negative")),
         ]
-        m.d.sync += negative.eq(self.z < 0)
-        positive = port.data[:value_bits]
-        m.d.comb += [
+        address = Signal.like(port.addr, reset_less=True)
+        m.d.sync += address.eq(Mux(magnitude >= len(init), len(init) - 1, magnitude))
+        m.d.comb += port.addr.eq(address)
+        entry = delay(m, port.data, 1, "entry")
+        positive = entry[:value_bits]
+        m.d.sync += [
             self.value.eq(Mux(negative, -positive, positive)),
-            self.derivative.eq(port.data[value_bits:]),
+            self.derivative.eq(entry[value_bits:]),
         ]
 
     def _piecewise_linear(self, m):
@@ -80,7 +83,10 @@ class ActivationUnit(wiring.Component):
         low, high = (0, fmt.hi) if relu else (-fmt.one, fmt.one)
         slope = self.z > 0 if relu else (self.z < (1 << fraction)) & (self.z > -(1 << fraction))
         scaled = requantize(self.z, fraction, fmt.fraction_bits)
-        m.d.sync += [
-            self.value.eq(Mux(scaled > high, high, Mux(scaled < low, low, scaled))),
-            self.derivative.eq(Mux(slope, Const(1 << fmt.fraction_bits), 0)),
+        value, derivative = Signal.like(self.value), Signal.like(self.derivative)
+        m.d.comb += [
+            value.eq(Mux(scaled > high, high, Mux(scaled < low, low, scaled))),
+            derivative.eq(Mux(slope, Const(1 << fmt.fraction_bits), 0)),
+            self.value.eq(delay(m, value, self.latency, "value")),
+            self.derivative.eq(delay(m, derivative, self.latency, "derivative")),
         ]

@@ -76,3 +76,30 @@ def adder_tree(m: Module, values, name: str) -> Value:
         pairs = [sum(values[k : k + 2]) for k in range(0, len(values), 2)]
         values = [delay(m, pair, 1, f"{name}_{level}_{index}") for index, pair in enumerate(pairs)]
     return values[0]
+
+
+def fabric_product(m: Module, a: Value, b: Value, name: str) -> Value:
+    """Signed product of adders, two bits of ``b`` a term; no multiplier block is spent on what is seldom needed.
+
+    Latency: :func:`fabric_product_latency` cycles.
+    """
+    if not (a.shape().signed and b.shape().signed):
+        raise ValueError(f"Operands must be signed, not {a.shape()!r} and {b.shape()!r}")
+    width = len(a) + len(b)
+    terms = []
+    for low in range(0, len(b), 2):
+        high = low + 1 < len(b)
+        one, two = Mux(b[low], a, 0), Mux(b[low + 1], a, 0) << 1 if high else Const(0)
+        # The top bit counts negative.
+        if low + 2 >= len(b):
+            term = one - two if high else -one
+        else:
+            term = one + two
+        terms.append((term << low)[:width].as_signed())
+    return adder_tree(m, terms, name)[:width].as_signed()
+
+
+def fabric_product_latency(b_width: int) -> int:
+    """Cycles of :func:`fabric_product`."""
+    terms = -(-b_width // 2)
+    return 1 + (terms - 1).bit_length()

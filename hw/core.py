@@ -145,15 +145,12 @@ class Core(wiring.Component):
         self._fetch(m, fetch, sequencer, inputs, activations)
         readers = [
             (feedback.read_class, feedback.read_bank, feedback.scaled_error),
-            (fetch.error_class, fetch.error_bank, None),
+            (fetch.error_class, fetch.error_bank, fetch.error),
             (readout.read_class, ~error_unit.bank, readout.error),
         ]
         for port, (wanted, bank, error) in zip(error_unit.read, readers, strict=True):
             m.d.comb += [port.read_class.eq(wanted), port.bank.eq(bank)]
-            if error is None:
-                m.d.sync += fetch.error.eq(port.error)
-            else:
-                m.d.comb += error.eq(port.error)
+            m.d.comb += error.eq(port.error)
         self._chain(m)
         self._returns(m)
         return m

@@ -6,12 +6,14 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, ErrorKind
-from dfarray.hw.arithmetic import delay, q_shape, saturate
+from dfarray.hw.arithmetic import delay, fabric_product, q_shape, saturate
 from dfarray.hw.context import output_context
 from dfarray.hw.softmax import SoftmaxErrors, SquaredErrors
 from dfarray.latency import error_latency
-from dfarray.learning_rate import EXPONENT_BITS, MANTISSA_BITS
 from dfarray.trace import index_bits
+
+SCALE = 8
+"""Cycles from e_c to g_c: multiply (4), add half, shift by eights, by ones, saturate."""
 
 
 def result_word(config: Configuration) -> data.StructLayout:
@@ -142,18 +144,23 @@ class ErrorUnit(wiring.Component):
             m.d.sync += [results_pending.eq(1), errors_pending.eq(self.context.settings.train)]
 
     def _scale(self, m, mantissa, exponent):
-        """g_c = e_c times the learning rate, two cycles after e_c."""
+        """g_c = e_c times the learning rate, :data:`SCALE` cycles after e_c."""
         config, source = self._config, self._source
         have, want = config.formats.error.fraction_bits, config.formats.delta.fraction_bits
         left, right = max(0, want - have), max(0, have - want)
-        product = Signal.like(source.error * Const(0, MANTISSA_BITS), reset_less=True)
-        amount = Signal(range(right + (1 << EXPONENT_BITS)), reset_less=True)
-        m.d.sync += [product.eq(source.error * mantissa), amount.eq(exponent + right)]
-        half = (Const(1) << amount) >> 1
-        scaled = ((product << left) + half).as_signed() >> amount
+        factor = Cat(mantissa, Const(0, 1)).as_signed()
+        product = fabric_product(m, source.error, factor, "product") << left
+        width = len(product)
+        # From a shift by the whole width on, nothing is left. Amount and half hold for the whole sample.
+        amount, wanted = Signal(range(width + 1), reset_less=True), exponent + right
+        half = Signal(width, reset_less=True)
+        m.d.sync += [amount.eq(Mux(wanted > width, width, wanted)), half.eq((Const(1) << amount) >> 1)]
+        wide = delay(m, product + Cat(half, Const(0, 1)).as_signed(), 1, "with_half")
+        coarse = delay(m, wide >> Cat(Const(0, 3), amount[3:]), 1, "coarse")
+        scaled = delay(m, coarse >> amount[:3], 1, "fine")
         m.d.sync += [
-            self.write_enable.eq(delay(m, source.valid, 1, "scaled_valid", reset_less=False)),
-            self.write_class.eq(delay(m, source.error_class, 1, "scaled_class")),
+            self.write_enable.eq(delay(m, source.valid, SCALE - 1, "scaled_valid", reset_less=False)),
+            self.write_class.eq(delay(m, source.error_class, SCALE - 1, "scaled_class")),
             self.write_value.eq(saturate(m, scaled, len(self.write_value), "scaled")),
         ]
         class_bits = len(self.write_class)

@@ -46,7 +46,7 @@ class FeedbackNetwork(wiring.Component):
     scaled_error : In(delta)
         g of the ``read_class`` of the cycle before.
     word : Out(feedback_word)
-        Head of the feedback chain; first word 4 + nonzeros cycles after the start of the walk.
+        Head of the feedback chain; first word WALK + nonzeros cycles after the start of the walk.
     """
 
     def __init__(self, config: Configuration):
@@ -103,10 +103,11 @@ class FeedbackNetwork(wiring.Component):
         negative = delay(m, entry.data.negative, 1, "negative")
 
         addend = delay(m, step, 2, "addend", reset_less=False)
-        summed = delay(m, step, 3, "summed", reset_less=False)
+        summed = delay(m, step, 4, "summed", reset_less=False)
         total = Signal(signed(config.formats.delta.width + config.feedback.nonzeros.bit_length()), reset_less=True)
         m.d.sync += total.eq(Mux(addend.first, 0, total) + Mux(negative, -self.scaled_error, self.scaled_error))
 
+        scalar = delay(m, self._scaled(m, total), 1, "scalar")
         word = self.word
         m.d.sync += [
             word.op.eq(FeedbackOperation.IDLE),
@@ -118,7 +119,7 @@ class FeedbackNetwork(wiring.Component):
             word.value.eq(0),
         ]
         with m.If(summed.scalar & summed.complete):
-            m.d.sync += [word.op.eq(FeedbackOperation.SCALAR), word.value.eq(self._scaled(m, total))]
+            m.d.sync += [word.op.eq(FeedbackOperation.SCALAR), word.value.eq(scalar)]
         with m.If(summed.delta):
             m.d.sync += word.op.eq(FeedbackOperation.DELTA)
         # The end of a walk whose request a newer one has replaced says nothing about the newer one.

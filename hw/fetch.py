@@ -8,23 +8,23 @@ from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import delay, q_shape
 from dfarray.hw.packets import Operation, broadcast_packet
 from dfarray.hw.sequencer import decision
-from dfarray.hw.stores import row_entry
+from dfarray.hw.stores import STORE_READ, row_entry
 from dfarray.latency import FETCH
 
 
 class Fetch(wiring.Component):
-    """``latency`` = FETCH = 6 cycles from decision to packet.
+    """``latency`` = FETCH cycles from decision to packet.
 
     Decision and entry's place are registered, a store is read and its bank chosen, then the index is added to the base,
-    and the packet registered while the noise is hashed.
+    and the packet waits while the noise is hashed.
 
     Attributes
     ----------
     decision : In(decision)
     inputs, activations : In(row_entry)
-        What the stores read for the decision of three cycles before.
+        What the stores read for the decision of :data:`STORE_READ` cycles before.
     error : In(delta)
-        g of the ``error_class`` of ``error_bank`` two cycles before.
+        g of the ``error_class`` of ``error_bank`` in the cycle before.
     error_class, error_bank : Out
         A cycle after the decision.
     row, noise : Out
@@ -58,20 +58,20 @@ class Fetch(wiring.Component):
         one = Const(self._config.formats.activation.one, q_shape(self._config.formats.activation))
         asked = delay(m, self.decision, 1, "asked", reset_less=False)
         m.d.comb += [self.error_class.eq(asked["class"]), self.error_bank.eq(asked.parity)]
-        read = delay(m, asked, 2, "read", reset_less=False)
+        read = delay(m, asked, STORE_READ - 1, "read", reset_less=False)
+        error = delay(m, self.error, STORE_READ - 2, "error")
         entry = Signal(row_entry(self._config))
         m.d.comb += entry.eq(Mux(read.inputs, self.inputs, self.activations))
         hidden = (read.op == Operation.FORWARD) | (read.op == Operation.FUSED)
         listed = hidden & ~read.bias
 
         packet = Signal(broadcast_packet(self._config))
-        m.d.comb += [
-            self.row.eq(read.base + Mux(listed, entry.index, 0)),
-            self.noise.eq(read.noise),
-        ]
+        row = Signal.like(self.row)
+        m.d.comb += row.eq(read.base + Mux(listed, entry.index, 0))
+        m.d.sync += [self.row.eq(row), self.noise.eq(read.noise)]
         m.d.sync += [
             packet.op.eq(read.op),
-            packet.address.eq(self.row),
+            packet.address.eq(row),
             packet.first.eq(read.first),
             packet.last.eq(read.last),
             packet.tile.eq(read.tile),
@@ -90,8 +90,8 @@ class Fetch(wiring.Component):
         with m.Elif(read.op == Operation.READ):
             m.d.sync += [packet.payload.x.prev.eq(0), packet.payload.x.cur.eq(1)]
         with m.Elif(read.op == Operation.OUT_FUSED):
-            m.d.sync += packet.payload.value.eq(self.error)
+            m.d.sync += packet.payload.value.eq(error)
         with m.Else():
             m.d.sync += packet.payload.value.eq(read.value)
-        m.d.comb += self.packet.eq(delay(m, packet, 2, "packet", reset_less=False))
+        m.d.comb += self.packet.eq(delay(m, packet, FETCH - STORE_READ - 1, "packet", reset_less=False))
         return m

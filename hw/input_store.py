@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import delay, q_shape
 from dfarray.hw.gram import GramAccumulator
-from dfarray.hw.stores import row_entry
+from dfarray.hw.stores import STORE_READ, row_entry
 from dfarray.latency import MERGE_END, MERGE_START
 from dfarray.trace import index_bits
 
@@ -47,7 +47,7 @@ class InputStore(wiring.Component):
     entry : In
         Place in the list.
     read : Out(row_entry)
-        The entry asked for three cycles before.
+        The entry asked for STORE_READ cycles before.
     framing_error : Out(1)
         Strobe: a sample was discarded.
     """
@@ -203,7 +203,8 @@ class InputStore(wiring.Component):
         following = Signal(index_bits(inputs + 1))  # Dense: this one's index. Events: the smallest allowed.
         index = Mux(self.events, payload.index, following)
         last = payload.last
-        wrong_dense = last ^ (following == inputs - 1)
+        # Beyond the inputs: the transfers before were events.
+        wrong_dense = (last ^ (following == inputs - 1)) | (following >= inputs)
         wrong_event = (payload.index < following) | (payload.index >= inputs)
         wrong = Mux(self.events, wrong_event, wrong_dense)
         m.d.comb += [
@@ -234,8 +235,9 @@ class InputStore(wiring.Component):
     def _read(self, m, ports, counts, newest, older):
         bank = Signal(2)
         m.d.comb += [bank.eq(Mux(self.previous, older, newest)), self.rows.eq(counts[bank])]
-        address = delay(m, self.entry[: len(ports[0].addr)], 1, "entry")
+        address = delay(m, self.entry[: len(ports[0].addr)], 2, "entry")
         for port in ports:
             m.d.comb += port.addr.eq(address)
-        chosen = delay(m, bank, 2, "bank")
-        m.d.comb += self.read.eq(delay(m, Array(port.data for port in ports)[chosen], 1, "read"))
+        words = [delay(m, port.data, 1, f"word_{index}") for index, port in enumerate(ports)]
+        chosen = delay(m, bank, 4, "bank")
+        m.d.comb += self.read.eq(delay(m, Array(words)[chosen], STORE_READ - 4, "read"))

@@ -136,13 +136,14 @@ class Lane(wiring.Component):
         ]
         rounded = Signal(signed(len(update.product) + 1 - formats.update_shift), reset_less=True)
         m.d.sync += rounded.eq((update.product + self._rounding_bits(m)) >> formats.update_shift)
-        rounded = delay(m, rounded, align - latency.multiply - 1, "rounded")
-        weight = delay(m, bank.read_data, align - latency.weight_read, "weight")
+        rounded = delay(m, rounded, align - latency.multiply - 2, "rounded")
+        before = delay(m, bank.read_data, align - 1 - latency.weight_read, "before")
+        difference, weight = delay(m, before - rounded, 1, "difference"), delay(m, before, 1, "weight")
 
         updates = Signal()
         m.d.comb += updates.eq(command.output_update | (command.update & self.delta_valid))
         updating = delay(m, updates, align, "updating", reset_less=False)
-        updated = saturate(m, weight - rounded, formats.weight.width, "updated")
+        updated = saturate(m, difference, formats.weight.width, "updated")
         m.d.sync += [
             self.write_enable.eq(self.load | updating),
             self.write_address.eq(command.write_address),

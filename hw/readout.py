@@ -6,8 +6,14 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import delay, q_shape, round_half_up, saturate
-from dfarray.hw.blocks import Multiplier
+from dfarray.hw.arithmetic import (
+    delay,
+    fabric_product,
+    fabric_product_latency,
+    q_shape,
+    round_half_up,
+    saturate,
+)
 from dfarray.hw.packets import partial_sum
 from dfarray.latency import READOUT
 from dfarray.trace import index_bits, partial_width
@@ -28,7 +34,7 @@ class Readout(wiring.Component):
     error : In(delta)
         V's g of the ``read_class`` of the cycle before.
     logit : Out {valid, value}
-        The first one READOUT = 8 cycles after the last group's gram.
+        The first one READOUT = 13 cycles after the last group's gram.
     """
 
     latency = READOUT
@@ -78,27 +84,28 @@ class Readout(wiring.Component):
         ]
         with m.If(gram_arrived):
             m.d.sync += gram.eq(total)
-        finished = delay(m, arrives & is_gram & (group == groups - 1), 2, "finished", reset_less=False)
+        finished = delay(m, arrives & is_gram & (group == groups - 1), 3, "finished", reset_less=False)
         rounded = Signal(q_shape(config.gram), reset_less=True)
         exact = round_half_up(gram, 2 * formats.activation.fraction_bits - config.gram.fraction_bits)
-        m.d.sync += rounded.eq(saturate(m, exact, config.gram.width, "exact_gram"))
+        m.d.sync += rounded.eq(saturate(m, delay(m, exact, 1, "exact_gram"), config.gram.width, "wide_gram"))
 
         scanning, index = Signal(), Signal(index_bits(classes))
         now = finished | scanning
         ends = index == classes - 1
         m.d.sync += [scanning.eq(now & ~ends), index.eq(Mux(now & ~ends, index + 1, 0))]
         m.d.comb += [self.read_class.eq(index), read.addr.eq(index)]
-        m.submodules.multiplier = product = Multiplier(q_shape(formats.delta), q_shape(config.gram), 3)
-        m.d.comb += [product.a.eq(self.error), product.b.eq(rounded)]
+        # The scan starts 3 cycles after the gram: read, multiply, round, subtract, round, saturate.
+        product = fabric_product(m, self.error, rounded, "product")
         shift = config.correction_shift
-        kappa = round_half_up(product.product, shift) if shift >= 0 else product.product << -shift
-        exact_sum = delay(m, read.data, 3, "sum")
-        lessened = Signal.like(exact_sum - kappa, reset_less=True)
-        m.d.sync += lessened.eq(exact_sum - Mux(self.correct, kappa, 0))
+        kappa = delay(m, round_half_up(product, shift) if shift >= 0 else product << -shift, 1, "kappa")
+        multiplied = 1 + fabric_product_latency(len(rounded)) + 1
+        exact_sum = delay(m, read.data, multiplied - 1, "sum")
+        lessened = delay(m, exact_sum - Mux(self.correct, kappa, 0), 1, "lessened")
         logit = round_half_up(lessened, formats.product_fraction - formats.logit.fraction_bits)
-        # The scan's first cycle is 2 cycles after the gram, its logit 6 cycles later.
+        logit = saturate(m, delay(m, logit, 1, "logit"), formats.logit.width, "exact_logit")
+        spare = READOUT - 3 - multiplied - 3
         m.d.sync += [
-            self.logit.value.eq(saturate(m, logit, formats.logit.width, "exact_logit")),
-            self.logit.valid.eq(delay(m, now, 5, "logit_valid", reset_less=False)),
+            self.logit.value.eq(delay(m, logit, spare, "spare")),
+            self.logit.valid.eq(delay(m, now, multiplied + 2 + spare, "logit_valid", reset_less=False)),
         ]
         return m

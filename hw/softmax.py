@@ -5,13 +5,20 @@ Source: docs/architecture.md sections 2 and 4.5.
 
 import math
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import delay, q_shape, requantize, saturate
+from dfarray.hw.arithmetic import (
+    delay,
+    fabric_product,
+    fabric_product_latency,
+    q_shape,
+    requantize,
+    saturate,
+)
 from dfarray.trace import index_bits
 
 
@@ -75,36 +82,37 @@ class _ErrorSource(wiring.Component):
 
     def _subtract_target(self, m, value, error_class):
         one = 1 << self._config.formats.error.fraction_bits
-        difference = value - Mux(error_class == self.label, Const(one), Const(0))
-        m.d.sync += self.error.eq(saturate(m, difference, len(self.error), "difference"))
+        """Two cycles: subtract, saturate."""
+        difference = delay(m, value - Mux(error_class == self.label, Const(one), Const(0)), 1, "difference")
+        m.d.sync += self.error.eq(saturate(m, difference, len(self.error), "wide_difference"))
 
 
 class SquaredErrors(_ErrorSource):
-    """e_c = z_c - y_c; ``latency`` = 3 cycles from ``start`` to class 0."""
+    """e_c = z_c - y_c; ``latency`` = 5 cycles from ``start`` to class 0."""
 
-    latency = 3
+    latency = 5
 
     def elaborate(self, platform):
         m = Module()
         formats = self._config.formats
         active, index = self._scan(m, self.start, "scan")
-        error_class = delay(m, index, 1, "scan_index")
+        error_class = delay(m, index, 2, "scan_index")
         m.d.comb += [
             self.read_class.eq(index),
-            self.valid.eq(delay(m, active, 2, "scan_valid", reset_less=False)),
-            self.error_class.eq(delay(m, error_class, 1, "error_class")),
+            self.valid.eq(delay(m, active, 4, "scan_valid", reset_less=False)),
+            self.error_class.eq(delay(m, error_class, 2, "error_class")),
         ]
-        scaled = requantize(self.logit, formats.logit.fraction_bits, formats.error.fraction_bits)
+        scaled = delay(m, requantize(self.logit, formats.logit.fraction_bits, formats.error.fraction_bits), 1, "scaled")
         self._subtract_target(m, scaled, error_class)
         return m
 
 
 class SoftmaxErrors(_ErrorSource):
-    """e_c = softmax(z)_c - y_c from tables; ``latency`` = C + 8 cycles from ``start`` to class 0."""
+    """e_c = softmax(z)_c - y_c from tables; ``latency`` = C + 17 cycles from ``start`` to class 0."""
 
     def __init__(self, config: Configuration):
         super().__init__(config)
-        self.latency = self._classes + 8
+        self.latency = self._classes + 17
         self._fraction = config.formats.error.fraction_bits
         self._mantissa_bits = min(self._fraction, 10)
 
@@ -116,17 +124,23 @@ class SoftmaxErrors(_ErrorSource):
         total, summed = self._exponentials(m, exponentials.write_port())
         shift, inverse = self._reciprocal(m, total)
 
-        active, index = self._scan(m, summed, "probability")
+        # The scan starts two cycles after the sum, when the reciprocal is about to leave its table.
+        active, index = self._scan(m, delay(m, summed, 1, "normalised", reset_less=False), "probability")
         read = exponentials.read_port()
         m.d.comb += read.addr.eq(index)
-        product = Signal(len(read.data) + len(inverse), reset_less=True)
-        m.d.sync += product.eq(read.data * inverse)
-        half = Const(1 << self._mantissa_bits) << shift
-        probability = (product + half) >> shift >> (self._mantissa_bits + 1)
-        error_class = delay(m, index, 2, "probability_index")
+        power, factor = (Cat(value, Const(0, 1)).as_signed() for value in (read.data, inverse))
+        product = fabric_product(m, power, factor, "product")
+        multiply = fabric_product_latency(len(factor))
+        half = delay(m, Const(1 << self._mantissa_bits) << shift, 1, "half")
+        rounded = delay(m, product + half, 1, "rounded")
+        probability = delay(m, rounded >> shift >> (self._mantissa_bits + 1), 1, "probability")
+        spare = 4 - multiply
+        probability = delay(m, probability, spare, "spare")
+        steps = 1 + multiply + 2 + spare
+        error_class = delay(m, index, steps, "probability_index")
         m.d.comb += [
-            self.valid.eq(delay(m, active, 3, "probability_valid", reset_less=False)),
-            self.error_class.eq(delay(m, error_class, 1, "error_class")),
+            self.valid.eq(delay(m, active, steps + 2, "probability_valid", reset_less=False)),
+            self.error_class.eq(delay(m, error_class, 2, "error_class")),
         ]
         self._subtract_target(m, probability, error_class)
         return m
@@ -137,15 +151,15 @@ class SoftmaxErrors(_ErrorSource):
         m.submodules.exponential_table = rom = Memory(shape=unsigned(self._fraction + 1), depth=len(table), init=table)
         entry = rom.read_port()
         active, index = self._scan(m, self.start, "exponential")
-        distance = Signal(signed(len(self.largest) + 1))
+        distance = delay(m, self.largest - self.logit, 1, "distance")
         clipped = Signal(range(len(table)), reset_less=True)
+        power = delay(m, entry.data, 1, "power")
         m.d.comb += [
             self.read_class.eq(index),
-            distance.eq(self.largest - self.logit),
             entry.addr.eq(clipped),
-            store.en.eq(delay(m, active, 3, "exponential_valid", reset_less=False)),
-            store.addr.eq(delay(m, index, 3, "exponential_index")),
-            store.data.eq(entry.data),
+            store.en.eq(delay(m, active, 5, "exponential_valid", reset_less=False)),
+            store.addr.eq(delay(m, index, 5, "exponential_index")),
+            store.data.eq(power),
         ]
         total = Signal(self._fraction + self._classes.bit_length())
         summed = Signal()
@@ -156,11 +170,11 @@ class SoftmaxErrors(_ErrorSource):
         with m.If(self.start):
             m.d.sync += total.eq(0)
         with m.Elif(store.en):
-            m.d.sync += total.eq(total + entry.data)
+            m.d.sync += total.eq(total + power)
         return total, summed
 
     def _reciprocal(self, m, total):
-        """Normalise the sum to 1.xxx 2**shift; the shift, and 1 / 1.xxx two cycles later."""
+        """Normalise the sum to 1.xxx 2**shift; the shift, and 1 / 1.xxx three cycles later."""
         r, fraction = self._mantissa_bits, self._fraction
         positions = range(len(total) - fraction)
         shift, mantissa = Signal(positions, reset_less=True), Signal(r, reset_less=True)
@@ -174,4 +188,4 @@ class SoftmaxErrors(_ErrorSource):
         )
         inverse = rom.read_port()
         m.d.comb += inverse.addr.eq(mantissa)
-        return shift, inverse.data
+        return shift, delay(m, inverse.data, 1, "inverse")

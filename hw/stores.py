@@ -10,6 +10,10 @@ from dfarray.hw.arithmetic import delay, lookup, q_shape
 from dfarray.hw.gram import GramAccumulator
 from dfarray.trace import index_bits
 
+STORE_READ = 6
+"""From the place of an entry to the entry: the decision's register, one of the store, the memory and its output register,
+and one behind the choice of a bank."""
+
 
 def row_entry(config: Configuration) -> data.StructLayout:
     """A row with its presynaptic activations: of U's sample, and of the current one."""
@@ -37,7 +41,7 @@ class ActivationStore(wiring.Component):
     entry : In
         Place in the list.
     read : Out(row_entry)
-        The entry asked for three cycles before.
+        The entry asked for :data:`STORE_READ` cycles before.
     """
 
     def __init__(self, config: Configuration):
@@ -139,7 +143,7 @@ class ActivationStore(wiring.Component):
         ]
         port = entries.read_port()
         m.d.comb += [
-            port.addr.eq(delay(m, self.entry[: len(port.addr)], 1, "entry")),
-            self.read.eq(delay(m, port.data, 1, "read")),
+            port.addr.eq(delay(m, self.entry[: len(port.addr)], 2, "entry")),
+            self.read.eq(delay(m, port.data, STORE_READ - 3, "read")),
         ]
         return m

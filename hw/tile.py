@@ -7,7 +7,16 @@ from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
 from dfarray.hw.activation import ActivationUnit
-from dfarray.hw.arithmetic import adder_tree, delay, lookup, q_shape, round_half_up, saturate
+from dfarray.hw.arithmetic import (
+    adder_tree,
+    delay,
+    fabric_product,
+    fabric_product_latency,
+    lookup,
+    q_shape,
+    round_half_up,
+    saturate,
+)
 from dfarray.hw.decoder import Decoder
 from dfarray.hw.lane import Lane, lane_activations
 from dfarray.hw.packets import (
@@ -19,6 +28,7 @@ from dfarray.hw.packets import (
     partial_sum,
     return_word,
 )
+from dfarray.latency import DELTA
 from dfarray.trace import index_bits
 
 CHAINS = {
@@ -123,12 +133,13 @@ class Tile(wiring.Component):
         this_slot = Mux(start.valid, start.slot, slot)
         this_parity = Mux(start.valid, start.parity, parity)
 
-        difference = Signal.like(lanes[0].result - lanes[0].correction, reset_less=True)
-        selected = Array(lane.result for lane in lanes)[lane], Array(lane.correction for lane in lanes)[lane]
-        m.d.sync += difference.eq(selected[0] - selected[1])
-        z = Signal(q_shape(formats.preactivation), reset_less=True)
+        # Select, subtract, round, saturate: a cycle each.
+        total = delay(m, Array(lane.result for lane in lanes)[lane], 1, "selected_result")
+        correction = delay(m, Array(lane.correction for lane in lanes)[lane], 1, "selected_correction")
+        difference = delay(m, total - correction, 1, "difference")
         shift = formats.product_fraction - formats.preactivation.fraction_bits
-        m.d.sync += z.eq(saturate(m, round_half_up(difference, shift), formats.preactivation.width, "exact_z"))
+        exact = delay(m, round_half_up(difference, shift), 1, "rounded_z")
+        z = delay(m, saturate(m, exact, formats.preactivation.width, "exact_z"), 1, "z")
         m.submodules.activation = activation = ActivationUnit(config)
         m.d.comb += activation.z.eq(z)
 
@@ -139,13 +150,14 @@ class Tile(wiring.Component):
         m.submodules.history = memory = Memory(shape=history, depth=depth, init=[])
         read, write = memory.read_port(), memory.write_port()
         place = self._place(this_slot, lane)
-        strobe = delay(m, now, 3, "activation_strobe", reset_less=False)
-        m.d.comb += read.addr.eq(delay(m, place, 2, "history_place"))
+        steps = 4 + activation.latency
+        strobe = delay(m, now, steps, "activation_strobe", reset_less=False)
+        m.d.comb += read.addr.eq(delay(m, place, steps - 1, "history_place"))
         at = delay(m, read.addr, 1, "activation_place")
-        bank = delay(m, this_parity, 3, "activation_parity")
+        bank = delay(m, this_parity, steps, "activation_parity")
         counts = [item.neurons for item in config.passes]
         exists = self._exists(m, place, counts)
-        present = delay(m, exists, 3, "activation_present")
+        present = delay(m, exists, steps, "activation_present")
         m.d.comb += [
             write.en.eq(strobe),
             write.addr.eq(at),
@@ -202,18 +214,22 @@ class Tile(wiring.Component):
             m.d.sync += self.error_scalar.eq(word.value)
 
         compute = (word.op == FeedbackOperation.DELTA) & (word.count > self._index)
-        strobe = delay(m, compute, 3, "delta_strobe", reset_less=False)
-        lane = delay(m, word.index[: index_bits(len(self.lanes))], 3, "delta_lane")
-        correction = delay(m, word.correction, 3, "delta_correction")
         place = self._place(word.slot, word.index)
         m.d.comb += read.addr.eq(Cat(place, word.bank))
-        product = Signal.like(self.error_scalar * Const(0, fraction + 2).as_signed(), reset_less=True)
-        m.d.sync += product.eq(self.error_scalar * Cat(read.data, Const(0, 1)).as_signed())
-        rounded = Signal.like(product, reset_less=True)
-        m.d.sync += rounded.eq(round_half_up(product, fraction))
-        negative = delay(m, self._negative(place), 3, "negative")
-        scaled = Signal(q_shape(formats.delta))
-        m.d.comb += scaled.eq(saturate(m, Mux(negative, -rounded, rounded), formats.delta.width, "signed_delta"))
+        derivative = delay(m, Cat(read.data, Const(0, 1)).as_signed(), 1, "derivative")
+        scalar = delay(m, self.error_scalar, 2, "scalar")
+        product = fabric_product(m, scalar, derivative, "slope")
+        rounded = delay(m, round_half_up(product, fraction), 1, "rounded_delta")
+        # Read, register, multiply, round, and the sign.
+        steps = 3 + fabric_product_latency(len(derivative)) + 1
+        negative = delay(m, self._negative(place), steps - 1, "negative")
+        signed_delta = delay(m, Mux(negative, -rounded, rounded), 1, "signed_delta")
+        scaled = saturate(m, signed_delta, formats.delta.width, "exact_delta")
+        spare = DELTA - 1 - steps
+        scaled = delay(m, scaled, spare, "scaled_delta")
+        strobe = delay(m, compute, steps + spare, "delta_strobe", reset_less=False)
+        lane = delay(m, word.index[: index_bits(len(self.lanes))], steps + spare, "delta_lane")
+        correction = delay(m, word.correction, steps + spare, "delta_correction")
         for k, target in enumerate(self.lanes):
             here = strobe & (lane == k)
             m.d.comb += [
