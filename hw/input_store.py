@@ -140,7 +140,7 @@ class InputStore(wiring.Component):
         every = Const(not config.array.zero_skipping)
         keep_row = step & ~done & ((x["a"] != 0) | (x["u"] != 0) | (every & takes["a"]))
         keep_own = takes["a"] & ((x["a"] != 0) | every)
-        for bank, (own_write, row_write, row_read) in enumerate(stores):
+        for bank, (own_write, row_write, _) in enumerate(stores):
             m.d.comb += [
                 own_write.en.eq(keep_own & (incoming == bank)),
                 own_write.addr.eq(own_counts[incoming]),
