@@ -1,6 +1,7 @@
 """A cocotb bench for the register port and for everything a host can do out of turn; the scoreboard watches it all."""
 
 import os
+import random
 from pathlib import Path
 
 import cocotb
@@ -13,11 +14,29 @@ from dfarray.sim.job import Job
 SLAVE_ERROR = 2
 
 
+async def _started(dut) -> Bench:
+    bench = Bench(dut, Job.load(Path(os.environ["DFARRAY_JOB"])))
+    await bench.start()
+    return bench
+
+
+async def _cycles(count: int):
+    await Timer(count * PERIOD_NS, "ns")
+
+
+async def _until_idle(bench: Bench) -> int:
+    """Wait until nothing is waiting or under way; returns STATUS."""
+    for _ in range(200):
+        if not (status := await bench.read("STATUS")) & 1:
+            return status
+        await _cycles(bench.job.expected_cycles)
+    raise AssertionError("the accelerator stays busy")
+
+
 @cocotb.test()
 async def registers(dut):
     """Reset values, read-back, byte strobes, refusals."""
-    bench = Bench(dut, Job.load(Path(os.environ["DFARRAY_JOB"])))
-    await bench.start()
+    bench = await _started(dut)
     config = bench.job.config
     assert await bench.read("ID") == MAGIC
     assert await bench.read("CONFIGURATION") == configuration_crc(config)
@@ -34,7 +53,7 @@ async def registers(dut):
             assert response.resp == SLAVE_ERROR, register.name
     await bench.bus.write(bench.registers["SEED"].offset + 1, b"\x00")
     assert await bench.read("SEED") == 0xFFFF00FF, "only the strobed byte changes"
-    for offset in (0x34, 0xFC):
+    for offset in (max(register.offset for register in register_map(config)) + 4, 0xFC):
         assert (await bench.bus.write(offset, bytes(4))).resp == SLAVE_ERROR
         assert (await bench.bus.read(offset, 4)).resp == SLAVE_ERROR
     await bench.finish()
@@ -43,47 +62,124 @@ async def registers(dut):
 @cocotb.test()
 async def refused_rows(dut):
     """A load or dump of no row, or beyond the bank, is refused and says so."""
-    bench = Bench(dut, Job.load(Path(os.environ["DFARRAY_JOB"])))
-    await bench.start()
+    bench = await _started(dut)
     rows = bench.job.config.array.bank_rows
     for first, count, refused in ((0, 0, True), (rows, 1, True), (1, rows, True), (rows - 1, 1, False)):
         await bench.write("ROW_FIRST", row=first)
         await bench.write("ROW_COUNT", rows=count)
         await bench.write("COMMAND", dump=1)
-        await Timer(400 * PERIOD_NS, "ns")
+        await _cycles(400)
         assert await bench.read("STATUS") == refused << 2, (first, count)
     await bench.finish()
 
 
 @cocotb.test()
 async def out_of_turn(dut):
-    """Commands, seeds and settings in mid sweep, framing errors, and partial loads."""
-    bench = Bench(dut, Job.load(Path(os.environ["DFARRAY_JOB"])))
-    await bench.start()
-    inputs = bench.job.config.network.inputs
-    lanes = bench.job.config.array.tiles * bench.job.config.array.lanes
-    # The sample file starts with a short sample and one that is too long; neither is answered.
-    dut.sample_budget.value = (inputs - 1) + (inputs + 3) + 2 * inputs
-    await Timer((inputs + 8) * PERIOD_NS, "ns")
+    """Commands, seeds and settings in mid sweep, and partial loads."""
+    bench = await _started(dut)
+    ends, config = bench.job.sample_ends, bench.job.config
+    row_words = config.array.tiles * config.array.lanes + 1
+    dut.sample_budget.value = int(ends[1])
+    await _cycles(config.network.inputs + 8)
     await bench.write("SEED", seed=0)
     await bench.write("LEARNING_RATE", mantissa=200, exponent=4)
     await bench.write("COMMAND", flush=1)
     await bench.write("CONTROL", train=0)
     await bench.write("COMMAND", flush=1, dump=1)
     await bench.until(dut.results_done, 2)
-    await bench.until(dut.weights_done, lanes * bench.job.config.bank_rows_used)
-    assert await bench.read("FRAMING_ERRORS") == 2
+    await bench.until(dut.weights_done, row_words * config.bank_rows_used)
     assert await bench.read("SAMPLES") == 2
+    assert await bench.read("FRAMING_ERRORS") == 0
     await bench.write("CONTROL", train=1)
     await bench.write("ROW_FIRST", row=1)
     await bench.write("ROW_COUNT", rows=2)
     await bench.write("COMMAND", load=1, dump=1)
-    dut.weight_budget.value = 2 * lanes
-    dut.sample_budget.value = (inputs - 1) + (inputs + 3) + 4 * inputs
+    dut.weight_budget.value = 2 * row_words
+    dut.sample_budget.value = int(ends[3])
     await bench.until(dut.results_done, 4)
-    assert await bench.read("STATUS") == 0b010, "idle, an update pending"
+    assert await _until_idle(bench) == 0b010, "idle, an update pending"
     await bench.write("COMMAND", flush=1)
-    await Timer(40 * bench.job.expected_cycles * PERIOD_NS, "ns")
-    assert await bench.read("STATUS") == 0
-    assert 0 < await bench.read("BUSY_CYCLES") < int(dut.cycle.value)
+    assert await _until_idle(bench) == 0
     await bench.finish()
+
+
+@cocotb.test()
+async def framing(dut):
+    """Samples that break off, go on too long, or name a wrong input are not answered; the next good one is."""
+    bench = await _started(dut)
+    ends = bench.job.sample_ends
+    # The sample file: two that are wrong if dense and a good one; one of which the first transfer is an event and the
+    # others are dense; then as events three wrong ones and a good one.
+    dut.sample_budget.value = int(ends[2])
+    await bench.until(dut.results_done, 1)
+    assert await bench.read("FRAMING_ERRORS") == 2
+    await bench.write("CONTROL", train=1, events=1)
+    dut.sample_budget.value = int(ends[2]) + 1
+    await _cycles(20)
+    await bench.write("CONTROL", train=1, events=0)
+    dut.sample_budget.value = int(ends[3])
+    await _cycles(60)
+    assert await bench.read("FRAMING_ERRORS") == 3
+    await bench.write("CONTROL", train=1, events=1)
+    dut.sample_budget.value = int(ends[7])
+    await bench.until(dut.results_done, 2)
+    assert await bench.read("FRAMING_ERRORS") == 6
+    assert await bench.read("SAMPLES") == 2
+    await bench.finish()
+
+
+@cocotb.test()
+async def counters(dut):
+    """Multiply-accumulates as the cycle model counts them, and busy cycles while something is under way."""
+    bench = await _started(dut)
+    ends = bench.job.sample_ends
+    assert await bench.read("BUSY_CYCLES") == 0
+    dut.sample_budget.value = int(ends[3])
+    await bench.until(dut.results_done, 4)
+    await bench.write("CONTROL", train=0)
+    await bench.write("FREEZE", layers=1)
+    dut.sample_budget.value = int(ends[5])
+    await bench.until(dut.results_done, 6)
+    await bench.write("CONTROL", train=1)
+    dut.sample_budget.value = int(ends[7])
+    await bench.until(dut.results_done, 8)
+    await bench.write("COMMAND", flush=1)
+    await _until_idle(bench)
+    busy, now = await bench.read("BUSY_CYCLES"), int(dut.cycle.value)
+    macs = await bench.read("MACS_LOW") + (await bench.read("MACS_HIGH") << 32)
+    assert await bench.read("BUSY_CYCLES") == busy, "an idle accelerator counts on"
+    await bench.finish()
+    assert bench.scoreboard is not None
+    assert macs == bench.scoreboard.model.macs > 0
+    config = bench.job.config
+    lanes = config.array.tiles * config.array.lanes
+    assert macs / (2 * lanes) < busy < now, (macs, busy, now)
+
+
+@cocotb.test()
+async def restless(dut):
+    """A host that writes whatever it likes, whenever it likes, while samples and weights come and go."""
+    bench = await _started(dut)
+    draw, config = random.Random(1), bench.job.config
+    dut.sample_budget.value = int(bench.job.sample_ends[-1])
+    dut.weight_budget.value = 1 << 20
+    await bench.write("ROW_COUNT", rows=1)
+    for _ in range(160):
+        name = draw.choice(("CONTROL", "CONTROL", "LEARNING_RATE", "FREEZE", "SEED", "ROW_FIRST", "COMMAND", "COMMAND"))
+        if name == "CONTROL":
+            await bench.write(name, train=int(draw.random() < 0.75), events=draw.getrandbits(1))
+        elif name == "LEARNING_RATE":
+            await bench.write(name, mantissa=draw.randrange(256), exponent=draw.randrange(4, 12))
+        elif name == "FREEZE":
+            await bench.write(name, layers=draw.getrandbits(len(config.network.layers) - 1))
+        elif name == "SEED":
+            await bench.write(name, seed=draw.getrandbits(32))
+        elif name == "ROW_FIRST":
+            await bench.write(name, row=draw.randrange(config.bank_rows_used))
+        else:
+            await bench.write(name, **{draw.choice(("flush", "load", "dump")): 1})
+        await _cycles(draw.choice((1, 3, 10, 40, 150)))
+        bench.check()
+    await bench.finish()
+    assert int(dut.results_done.value) > 20
+    assert await bench.read("FRAMING_ERRORS") > 0
