@@ -44,20 +44,25 @@ class Latency:
         return self.align + self.multiply + 3
 
     @property
+    def correct(self) -> int:
+        """Y: from an ACTIVATE in a tile's hop register to its first sum being taken, corrected."""
+        return self.multiply + 3
+
+    @property
     def settle(self) -> int:
         """Q: cycles without a packet after which every lane is at rest."""
         return self.align + self.multiply + 5
 
     def output_wait(self, lanes: int) -> int:
         """W: from an ACTIVATE to the first output row of its group."""
-        return self.sum + ACTIVATED + lanes - 2
+        return self.correct + ACTIVATED + lanes - 2
 
 
 FETCH = 10
 """F: from the sequencer's decision to the packet at the head of the broadcast chain."""
 
 ACTIVATED = 9
-"""Of E + ACTIVATED: from an ACTIVATE in a tile's hop register to lane 0's activation; from one at the head to the first
+"""Of Y + ACTIVATED: from an ACTIVATE in a tile's hop register to lane 0's activation; from one at the head to the first
 collect token."""
 
 PARTIAL = 1

@@ -93,7 +93,7 @@ class _Feedback:
         """``known``: from which cycle on a sample's g are complete."""
         if cycle < self.idle_from:
             return
-        for kind in ("shadow", "correction"):
+        for kind in ("correction", "shadow"):
             if kind in self.waiting and known.get(self.waiting[kind][1], cycle + 1) <= cycle:
                 item = self.config.passes[self.waiting.pop(kind)[0]]
                 nonzeros = self.config.feedback.nonzeros
@@ -142,8 +142,8 @@ class _Sequencer:
             self.complete_from = cycle + MERGE_START + self.steps + MERGE_END
         self.cycle += 1
 
-    ended = -1
-    """Cycle of the last row of the last sweep."""
+    ended = slot_ended = -1
+    """Cycles of the last rows of the latest sweep, and of the latest slot."""
 
     def _output_row(self) -> bool:
         if self.output is None or self.cycle < self.output_from:
@@ -172,6 +172,8 @@ class _Sequencer:
         if self.activation is None or self.output is not None or self.cycle < self.collector_idle:
             return False
         slot, sample = self.activation
+        if self.cycle - self.slot_ended <= self.latency.align:
+            return False
         if sample > 0 and self.cycle < self.feedback.done["correction"]:
             return False
         following = slot + 1 < len(self.passes)
@@ -185,7 +187,7 @@ class _Sequencer:
         return True
 
     def _collect(self, item) -> None:
-        token = self.cycle + FETCH + self.latency.sum + ACTIVATED
+        token = self.cycle + FETCH + self.latency.correct + ACTIVATED
         arrivals = self.arrivals.setdefault(item.layer, [])
         for lane in range(item.active_lanes):
             last = token
@@ -226,7 +228,7 @@ class _Sequencer:
         self.last_row[self.slot] = cycle
         self.row += 1
         if last:
-            self.activation, self.row = (self.slot, sample), 0
+            self.activation, self.row, self.slot_ended = (self.slot, sample), 0, cycle
             self.slot += 1
             if last_slot:
                 self.slot, self.sweeping, self.ended = 0, False, cycle

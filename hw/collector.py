@@ -26,7 +26,7 @@ class Collector(wiring.Component):
         In the cycle in which the ACTIVATE or READ is decided; only while not ``busy``.
     busy : Out(1)
     token : Out(collect_token)
-        Head of the token chain; the first token ``FETCH + E + ACTIVATED`` cycles after ``start``.
+        Head of the token chain; the first token ``FETCH + Y + ACTIVATED`` cycles after ``start``.
     """
 
     def __init__(self, config: Configuration):
@@ -43,7 +43,7 @@ class Collector(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         tiles = self._config.array.tiles
-        first_token = FETCH + self._config.latency.sum + ACTIVATED
+        first_token = FETCH + self._config.latency.correct + ACTIVATED
         request = Signal.like(self.request)
         lane = Signal(index_bits(self._config.array.lanes))
         timer = Signal(range(max(first_token, tiles + 2)))

@@ -32,7 +32,7 @@ class Decoder(wiring.Component):
         Whether a packet's row is here, align + 1 cycles after its lane stage; always, but in the bias tile.
     swap : Out(1)
     activation_start : Out {valid, slot, parity}
-        E cycles after an ACTIVATE in the hop register.
+        Y cycles after an ACTIVATE in the hop register.
     partial_valid : Out(1)
         With the sum of the lanes' products, E + ceil(log2 lanes of the array's tiles) cycles after a wanted output row.
     """
@@ -123,9 +123,9 @@ class Decoder(wiring.Component):
         # The hop register is cycle h, the stage after it h + 1.
         start = self.activation_start
         m.d.comb += [
-            start.valid.eq(delay(m, activate, latency.sum - 1, "activation", reset_less=False)),
-            start.slot.eq(delay(m, stage.slot, latency.sum - 1, "activation_slot")),
-            start.parity.eq(delay(m, stage.parity, latency.sum - 1, "activation_parity")),
+            start.valid.eq(delay(m, activate, latency.correct - 1, "activation", reset_less=False)),
+            start.slot.eq(delay(m, stage.slot, latency.correct - 1, "activation_slot")),
+            start.parity.eq(delay(m, stage.parity, latency.correct - 1, "activation_parity")),
             self.partial_valid.eq(delay(m, wanted, latency.sum - 1 + tree, "wanted", reset_less=False)),
         ]
         return m

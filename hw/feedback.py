@@ -133,11 +133,11 @@ class FeedbackNetwork(wiring.Component):
         return m
 
     def _choose(self, m, walking, begin):
-        """Keep one request of each kind, and begin the walk of one whose g are there; shadows come first."""
+        """Keep one request of each kind, and begin the walk of one whose g are there; an ACTIVATE waits for corrections, they come first."""
         kept = {name: Signal(feedback_request(self._config), name=f"kept_{name}") for name in ("shadow", "correction")}
         may = {name: kept[name].valid & self.ready.bit_select(kept[name].bank, 1) for name in kept}
         corrects = Signal()
-        m.d.comb += corrects.eq(~may["shadow"])
+        m.d.comb += corrects.eq(may["correction"])
         m.d.comb += begin.eq(Mux(corrects, kept["correction"].as_value(), kept["shadow"].as_value()))
         m.d.comb += begin.valid.eq(~walking & (may["shadow"] | may["correction"]))
         serials = [Signal(2, name=f"serial_{name}") for name in kept]

@@ -181,7 +181,8 @@ class Sequencer(wiring.Component):
             m.d.sync += resting.eq(resting - 1)
 
         self._hidden_wait, self._output_wait = Signal(range(config.array.lanes + 1)), Signal(range(256 + 64))
-        for counter in (self._hidden_wait, self._output_wait):
+        self._activate_wait = Signal(range(latency.align + 1))
+        for counter in (self._hidden_wait, self._output_wait, self._activate_wait):
             with m.If(counter != 0):
                 m.d.sync += counter.eq(counter - 1)
 
@@ -302,6 +303,7 @@ class Sequencer(wiring.Component):
         corrects = self.pending_v & sweep.train & ~self._null
         m.d.sync += [
             self.activate.eq(1),
+            self._activate_wait.eq(self._config.latency.align),
             waiting.slot.eq(self.slot),
             waiting.last_slot.eq(self._last_slot),
             waiting.correct.eq(corrects & ~frozen_v),
@@ -344,7 +346,12 @@ class Sequencer(wiring.Component):
         passes = config.passes
         returned = waiting.slot < self._group_slot
         m.d.comb += may.eq(
-            free & self.activate & ~self.output & ~self.collector_busy & (self.corrected | ~waiting.correct)
+            free
+            & self.activate
+            & (self._activate_wait == 0)
+            & ~self.output
+            & ~self.collector_busy
+            & (self.corrected | ~waiting.correct)
         )
         last_lane = lookup(m, waiting.slot, [item.active_lanes - 1 for item in passes], "collect_last_lane")
         last_count = lookup(

@@ -123,7 +123,7 @@ class Tile(wiring.Component):
         start = self._activation_start
         slot, parity = Signal.like(start.slot), Signal()
         active, lane = Signal(), Signal(index_bits(len(lanes)))
-        # Cycle h + E: the first lane's registers are read.
+        # Cycle h + Y: the first lane's registers are read.
         now, last = Signal(), Signal()
         m.d.comb += [now.eq(start.valid | active), last.eq(lane == len(lanes) - 1)]
         m.d.sync += active.eq(now & ~last)

@@ -119,6 +119,7 @@ def _parameters(config: Configuration) -> np.ndarray:
         "multiply": latency.multiply,
         "align": latency.align,
         "sum": latency.sum,
+        "correct": latency.correct,
         "settle": latency.settle,
         "output_wait": latency.output_wait(array.lanes),
         "tree": (array.lanes - 1).bit_length(),

@@ -74,7 +74,7 @@ def run(inputs, records, signatures, machine):
                 sequencer.dump(s, p, lanes, trace, chains)
             elif s.output and packets.output_allowed(s, p, slots, contexts):
                 packets.send_output(s, p, slots, contexts, lanes, trace, errors, chains)
-            elif s.activate and packets.activate_allowed(s, contexts):
+            elif s.activate and packets.activate_allowed(s, p, contexts):
                 packets.send_activate(s, p, slots, contexts, lanes, trace, chains)
             elif was == SWEEPING:
                 packets.decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chains)

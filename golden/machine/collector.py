@@ -14,7 +14,7 @@ HIDDEN, WEIGHT = KINDS["HIDDEN"], KINDS["WEIGHT"]
 def collect(s, p, kind, slot, lanes):
     """Send tokens for an ACTIVATE or READ decided now."""
     s.collecting, s.token_kind, s.token_slot, s.token_lane, s.token_lanes = 1, kind, slot, 0, lanes
-    s.token_at = s.cycle + FETCH + p.sum + ACTIVATED
+    s.token_at = s.cycle + FETCH + p.correct + ACTIVATED
 
 
 @compiled_together

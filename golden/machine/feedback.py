@@ -41,12 +41,12 @@ def scalar(p, errors, g, slot, tile):
 def walk(s, p, slots, errors, words):
     """One cycle of the feedback unit: a waiting request starts its walk, or the walk makes a word."""
     if not s.walking:
-        if s.shadow_waits and errors.ready_from[s.shadow_bank] <= s.cycle:
-            s.shadow_waits = 0
-            _start(s, SHADOW, s.shadow_slot, s.shadow_bank, s.shadow_serial)
-        elif s.correction_waits and errors.ready_from[s.correction_bank] <= s.cycle:
+        if s.correction_waits and errors.ready_from[s.correction_bank] <= s.cycle:
             s.correction_waits = 0
             _start(s, CORRECTION, s.correction_slot, s.correction_bank, s.correction_serial)
+        elif s.shadow_waits and errors.ready_from[s.shadow_bank] <= s.cycle:
+            s.shadow_waits = 0
+            _start(s, SHADOW, s.shadow_slot, s.shadow_bank, s.shadow_serial)
         return
     slot = slots[s.walk_slot]
     step, scalars = s.cycle - s.walk_from, slot.active_tiles * p.nonzeros

@@ -33,7 +33,7 @@ def activate(cycle, p, lanes, trace, packet, neurons):
             if j < neurons:
                 z = clip(rounded(lanes.held[RESULT, j] - less, p.z_shift), p.z_lo, p.z_hi) - p.z_lo
                 a, lanes.slope[bank, slot, j] = lanes.functions[0, z], lanes.functions[1, z]
-            shown = h + p.sum + ACTIVATED + k
+            shown = h + p.correct + ACTIVATED + k
             hold(trace, lanes, shown, ACTIVATION, j, a)
             hold(trace, lanes, shown, GRAM_ACTIVATION, j, latest[j])
             hold(trace, lanes, shown, UPDATE_ACTIVATION, j, before[j])

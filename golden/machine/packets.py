@@ -67,10 +67,11 @@ def send_output(s, p, slots, contexts, lanes, trace, errors, chains):
 
 
 @compiled_together
-def activate_allowed(s, contexts):
+def activate_allowed(s, p, contexts):
     """Whether the waiting ACTIVATE may be decided."""
     collecting = s.collecting or s.cycle <= s.collector_until
-    return not s.output and not collecting and (s.corrected or not contexts[ACTIVATE].correct)
+    settled = s.cycle - s.last_end > p.align
+    return settled and not s.output and not collecting and (s.corrected or not contexts[ACTIVATE].correct)
 
 
 @compiled_together
@@ -171,7 +172,7 @@ def end_slot(s, p, contexts, intake, hidden, errors, slot):
     total = intake.gram[(s.sample - 1) & 3] if slot.layer == 1 else hidden.gram[slot.layer - 2]
     waiting.slot, waiting.correct = s.slot, int(correct)
     waiting.gram = gram_code(total + p.one * p.one, p)
-    s.activate, s.row = 1, 0
+    s.activate, s.row, s.last_end = 1, 0, s.cycle
     s.slot += 1
     if s.slot < p.slots:
         return

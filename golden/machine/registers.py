@@ -30,7 +30,7 @@ def _record(names: str) -> np.dtype:
 
 PARAMETERS = _record(
     """
-    tiles lanes neurons_all inputs classes slots hidden_layers interval multiply align sum settle output_wait tree
+    tiles lanes neurons_all inputs classes slots hidden_layers interval multiply align sum correct settle output_wait tree
     zero_skipping stochastic saturates softmax one output_base nonzeros log2_scale
     update_shift weight_lo weight_hi accumulator_lo accumulator_hi z_shift z_lo z_hi logit_shift logit_lo logit_hi
     logit_fraction error_fraction error_lo error_hi delta_fraction delta_lo delta_hi activation_fraction
@@ -49,7 +49,7 @@ STATE = _record(
     """
     cycle macs
     state slot row u v freeze_u freeze_v parity noise activate output output_row output_from
-    delivered corrected last_packet last_activate error_busy
+    delivered corrected last_packet last_activate last_end error_busy
     seed_waits flush_waits load_waits dump_waits row_first row_count place untransferred
     collecting token_lane token_lanes token_at token_kind token_slot collector_until
     received available arrived
