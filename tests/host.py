@@ -103,6 +103,10 @@ class Host:
         self._settle(machine, limit)
         return np.array(self._inputs), np.array(self._trace)
 
+    def set(self, **settings: int) -> None:
+        """Change settings, such as ``train`` or ``freeze``."""
+        self._settings |= {f"settings.{name}": value for name, value in settings.items()}
+
     def shown(self, name: str) -> int:
         """A signal in the latest cycle."""
         return int(self._trace[-1][self._outputs.index(name)])

@@ -1,20 +1,36 @@
 """docs/architecture.md section 4 register by register: a clocked machine in plain Python, nothing of dfarray.golden.
 
-The golden cycle model computes a whole sweep at once from its timetable. This one steps: where the machine as specified
-would use a register too early or too late, the two disagree.
+The golden cycle model works out what a packet does in all tiles when it is decided. This one steps: where the machine
+as specified would use a register too early or too late, the two disagree.
 """
 
 from collections import deque
 from functools import partial
 
 import numpy as np
-from specified_machine import next_state, output_error, requant, rhu, sat
-from specified_tiles import FORWARD, FUSED, HIDDEN, LOAD_WEIGHT, OUTPUT, READ, WEIGHT, SpecifiedTiles
+from specified_intake import SpecifiedIntake
+from specified_machine import next_state, output_error, rhu, sat
+from specified_tiles import (
+    ACTIVATE,
+    FORWARD,
+    FUSED,
+    GRAM,
+    HIDDEN,
+    LOAD_WEIGHT,
+    OUT,
+    OUT_FUSED,
+    READ,
+    WEIGHT,
+    SpecifiedTiles,
+)
 
 from dfarray.configuration import Configuration, ErrorKind
+from dfarray.latency import COMPLETE, READOUT, SOFTMAX, SQUARED, WALK
 
-IDLE, SWEEP, DRAIN, LOAD, DUMP = range(5)
+IDLE, SWEEP, LOAD, DUMP = range(4)
 SCALAR, DELTA = 1, 2
+TRAIN, INFER, NULL = "TRAIN", "INFER", "NULL"
+LONG_AGO = -(10**9)
 
 
 class SpecifiedCycles(SpecifiedTiles):
@@ -22,17 +38,27 @@ class SpecifiedCycles(SpecifiedTiles):
 
     def __init__(self, config: Configuration, weights):
         super().__init__(config, weights)
+        self.classes, self.softmax = config.network.classes, config.network.error is ErrorKind.SOFTMAX_CROSS_ENTROPY
         self.waiting = dict.fromkeys(("seed", "flush", "load", "dump"), False)
-        self.incoming: list[int] = []
-        self.incoming_label, self.discarding = 0, False
-        hidden = sum(config.network.layers[1:-1])
-        self.x = [[0] * config.network.inputs for _ in range(2)]  # current, previous
-        self.a = [[0] * hidden for _ in range(2)]
-        self.g = [0] * config.network.classes
-        self.logits: list[int] = []
-        self.freeze = self.sample_freeze = 0
+        self.intake = SpecifiedIntake(config.network.inputs, config.array.zero_skipping)
+        self.noise_state = config.training.seed or 1
+        self.held["last packet", None, None] = self.held["last activate", None, None] = LONG_AGO
+        self.last_row = dict.fromkeys(range(len(self.passes)), LONG_AGO)
+        self.freeze_u = self.freeze_v = 0
+        hidden = config.network.layers[1:-2]
+        # Of the sweep under way and of the two before.
+        self.a = {layer: [[0] * n for _ in range(3)] for layer, n in enumerate(hidden, 1)}
+        self.entries: dict[int, list[tuple[int, int, int]]] = {layer: [] for layer in self.a}
+        self.arrived = 0
+        self.sweep: dict = {}
+        self.activating: dict = {}
+        self.group: dict = {}
+        self.g = [[0] * self.classes for _ in range(2)]
+        self.requests: dict[str, tuple | None] = {"delivered": None, "corrected": None}
+        self.latest_request: dict[str, int] = {"delivered": 0, "corrected": 0}
+        self.walk_until = LONG_AGO
+        self.sums: dict[int, int] = {}
         self.results: deque[dict[str, int]] = deque()
-        self.error_idle_from, self.results_left = 0, 0
         self.offered: deque[int] = deque()
         self.untransferred = 0
 
@@ -41,21 +67,21 @@ class SpecifiedCycles(SpecifiedTiles):
 
     def step(self, row: list[int]) -> list[int]:
         pins = dict(zip(self.inputs, row, strict=True))
-        self.now = {}
+        self.was, self.now = self.now, {}
         for write in self.later.pop(self.cycle, []):
             write()
-        for name in self.results[0] if self.results else ():
-            self.now[name, None, None] = self.results[0][name]
-        if self.offered:
-            self.now["weights_out.valid", None, None] = 1
-            self.now["weights_out.data", None, None] = self.offered[0]
+        ready = self.intake.step(self.cycle)
+        self.streams(ready)
         shown = [self.now.get(key, self.held.get(key, 0)) for key in self.outputs]
         for action in self.actions.pop(self.cycle, []):
             action()
-        state = self.sees("sequencer.state")
-        (self.idle, self.sweep, self.drain, self.load, self.dump)[state](pins)
-        self.sample_pins(pins)
-        self.result_pins(pins)
+        self.walks()
+        self.decide(pins)
+        if self.sees("sequencer.state") == IDLE:
+            self.idle(pins)
+        if ready and pins["samples.valid"]:
+            self.intake.transfer(self.cycle, pins)
+        self.results_pins(pins)
         for name in self.waiting:
             if pins[f"command.{name}"]:
                 self.waiting[name] = True
@@ -64,202 +90,332 @@ class SpecifiedCycles(SpecifiedTiles):
 
     # Streams
 
-    def sample_pins(self, pins) -> None:
-        if not (pins["samples.valid"] and self.sees("samples.ready")):
-            return
-        if self.discarding:
-            self.discarding = not pins["samples.last"]
-            return
-        self.incoming.append(pins["samples.value"])
-        complete = len(self.incoming) == self.config.network.inputs
-        if complete and pins["samples.last"]:
-            self.incoming_label = pins["samples.label"]
-            self.shows(self.cycle + 1, "samples.ready", 0)
-        elif complete or pins["samples.last"]:
-            self.discarding = not pins["samples.last"]
-            self.incoming = []
+    def streams(self, ready: bool) -> None:
+        loads = self.sees("sequencer.state") == LOAD and self.divisible
+        wires = {
+            "samples.ready": ready,
+            "samples.complete": self.intake.complete(self.cycle),
+            "weights_in.ready": loads,
+        }
+        if self.results:
+            wires |= self.results[0]
+        if self.offered:
+            wires |= {"weights_out.valid": 1, "weights_out.data": self.offered[0]}
+        self.now |= {(name, None, None): int(value) for name, value in wires.items()}
 
-    def result_pins(self, pins) -> None:
+    @property
+    def divisible(self) -> bool:
+        return self.cycle % self.config.latency.interval == 0
+
+    def results_pins(self, pins) -> None:
         if self.results and pins["results.ready"]:
             self.results.popleft()
-            self.results_left -= 1
-            self.error_idle_from = max(self.error_idle_from, self.cycle + 1)
+            if not self.results:
+                self.shows(self.cycle + 1, "answering", 0)
         if self.offered and pins["weights_out.ready"]:
             self.offered.popleft()
             self.untransferred -= 1
             if not self.untransferred:
-                done = self.sees("sequencer.row") + 1 == self.row_count
-                self.shows(self.cycle + 1, "sequencer.row", 0 if done else self.sees("sequencer.row") + 1)
-                if done:
-                    self.shows(self.cycle + 1, "sequencer.state", IDLE)
+                self.row_done()
 
-    # Sequencer
+    def row_done(self) -> None:
+        """The last word of a loaded or dumped row is transferred."""
+        done = self.sees("sequencer.row") + 1 == self.row_count
+        self.shows(self.cycle + 1, "sequencer.row", 0 if done else self.sees("sequencer.row") + 1)
+        if done:
+            self.shows(self.cycle + 1, "sequencer.state", IDLE)
+
+    # IDLE
+
+    @property
+    def error_busy(self) -> bool:
+        return bool(self.sees("answering") or self.sees("learning"))
+
+    @property
+    def quiet(self) -> bool:
+        at_work = self.sees("sequencer.activate") or self.sees("sequencer.output") or self.error_busy
+        return not at_work and self.cycle - self.sees("last packet") > self.config.latency.settle
 
     def idle(self, pins) -> None:
-        pending = self.sees("sequencer.pending")
-        waiting = self.waiting
-        full = not self.sees("samples.ready")
-        if waiting["seed"]:
-            waiting["seed"] = False
-            self.noise_state = pins["settings.seed"] or 1
-        elif pending and (waiting["flush"] or waiting["load"] or waiting["dump"]):
-            waiting["flush"] = False
-            self.start(sample=False, fused=True)
-        elif waiting["flush"]:
-            waiting["flush"] = False
-        elif waiting["load"] or waiting["dump"]:
-            name = "load" if waiting["load"] else "dump"
-            waiting[name] = False
-            self.row_first, self.row_count = pins["settings.row_first"], pins["settings.row_count"]
-            self.place = 0
-            self.shows(self.cycle + 1, "sequencer.state", LOAD if name == "load" else DUMP)
-            self.shows(self.cycle + 1, "weights_in.ready", int(name == "load"))
-        elif full:
-            self.train, self.sample_freeze = pins["settings.train"], pins["settings.freeze"]
-            self.mantissa, self.exponent = pins["settings.rate_mantissa"], pins["settings.rate_exponent"]
-            self.label = self.incoming_label
-            self.x = [self.incoming, self.x[0]]
-            self.a = [[0] * len(self.a[0]), self.a[0]]
-            self.incoming, self.logits = [], []
-            self.error_idle_from, self.results_left = 0, self.config.network.classes
-            self.shows(self.cycle + 1, "samples.ready", 1)
-            self.shows(self.cycle + 1, "sequencer.received", 0)
-            self.start(sample=True, fused=bool(pending))
-
-    def start(self, *, sample: bool, fused: bool) -> None:
-        self.sampling, self.fused = sample, fused
-        self.shows(self.cycle + 1, "sequencer.state", SWEEP)
-
-    def sweep(self, _pins) -> None:
-        item, i = self.passes[self.sees("sequencer.slot")], self.sees("sequencer.row")
-        layers = self.config.network.layers
-        last = i == item.fan_in
-        if i == 0 and self.fused and not self.frozen(item, self.freeze) and not self.sees("sequencer.delivered"):
-            return
-        before = sum(layers[1 : item.layer - 1])
-        if self.sampling and item.layer >= 2 and i >= 1 and self.sees("sequencer.received") < before + i:
-            return
-        if self.sampling and last and self.sees("collector.busy"):
-            return
-        presynaptic = []
-        for x, a in zip(self.x, self.a, strict=True):
-            source = x if item.layer == 1 else a[before : before + item.fan_in]
-            presynaptic.append(source[i - 1] if i else self.config.formats.activation.one)
-        current, previous = presynaptic if self.sampling else (0, presynaptic[0])
-        self.send(FUSED if self.fused else FORWARD, item.base + i, previous, current, int(i == 0), int(last))
-        if self.sampling and last:
-            counts = [item.tiles_of_lane(lane) for lane in range(item.active_lanes)]
-            self.collect(OUTPUT if item.output else HIDDEN, item.slot, counts)
-        if i == 0 and self.fused and item.slot + 1 < len(self.passes):
-            self.request(self.passes[item.slot + 1], self.freeze)
-        self.shows(self.cycle + 1, "sequencer.row", 0 if last else i + 1)
-        if last:
-            over = item.slot + 1 == len(self.passes)
-            self.shows(self.cycle + 1, "sequencer.slot", 0 if over else item.slot + 1)
-            if over:
-                self.shows(self.cycle + 1, "sequencer.state", DRAIN)
-                self.drain_left = self.q
-
-    def drain(self, _pins) -> None:
-        self.drain_left -= 1
-        if self.sampling:
-            if self.results_left or self.cycle < self.error_idle_from:
+        u, v, waiting = self.sees("sequencer.pending_u"), self.sees("sequencer.pending_v"), self.waiting
+        if any(waiting.values()):
+            if not self.quiet:
                 return
-        elif self.drain_left:
+            if waiting["seed"]:
+                waiting["seed"], self.noise_state = False, pins["settings.seed"] or 1
+            elif u or v:
+                self.start(NULL)
+            elif waiting["flush"]:
+                waiting["flush"] = False
+            else:
+                name = "load" if waiting["load"] else "dump"
+                waiting[name] = False
+                self.row_first, self.row_count = pins["settings.row_first"], pins["settings.row_count"]
+                self.place = 0
+                self.shows(self.cycle + 1, "sequencer.state", LOAD if name == "load" else DUMP)
+        elif self.intake.complete(self.cycle):
+            if (not pins["settings.train"] and (u or v)) or (u and not v):
+                self.start(NULL)
+            else:
+                self.start(TRAIN if pins["settings.train"] else INFER)
+                rate = pins["settings.rate_mantissa"], pins["settings.rate_exponent"]
+                self.sweep |= {"freeze": pins["settings.freeze"], "rate": rate, "label": self.intake.label}
+                self.intake.take(self.cycle)
+                self.sweep |= {"rows": self.intake.lists[-1], "gram": self.intake.grams[-1]}
+
+    def start(self, kind: str) -> None:
+        u, v = self.sees("sequencer.pending_u"), self.sees("sequencer.pending_v")
+        rows = [(i, x, 0) for i, _, x in self.intake.lists[-2 if v else -1]]
+        self.sweep = {
+            "kind": kind,
+            "u": u,
+            "v": v,
+            "freeze_u": self.freeze_u,
+            "freeze_v": self.freeze_v,
+            "freeze": 0,
+            "parity": self.sees("sequencer.parity"),
+            "noise": self.noise_state,
+            "rows": rows,
+            "gram": 0,
+        }
+        self.a = {layer: [[], values[0], values[1]] for layer, values in self.a.items()}
+        self.entries = {layer: [] for layer in self.a}
+        self.arrived = 0
+        self.shows(self.cycle + 1, "sequencer.state", SWEEP)
+        for name in ("activations.received", "activations.available", *(f"complete {layer}" for layer in self.a)):
+            self.shows(self.cycle + 1, name, 0)
+
+    # Packets
+
+    def decide(self, pins) -> None:
+        if not self.divisible:
             return
+        state = self.sees("sequencer.state")
+        if state == LOAD:
+            self.load(pins)
+        elif state == DUMP:
+            self.dump()
+        elif not (self.output_row() or self.activate() or state != SWEEP):
+            self.hidden_row()
+
+    def frozen(self, layer: int, freeze: int) -> bool:
+        return bool(freeze >> (layer - 1) & 1)
+
+    def output_row(self) -> bool:
+        if not self.sees("sequencer.output"):
+            return False
+        owner, c = self.group, self.sees("sequencer.output_row")
+        group, base = self.groups[owner["slot"]]
+        opens = group == 0 and c == 0
+        if self.cycle < owner["output from"] or (opens and self.error_busy):
+            return False
+        answered = int(owner["kind"] != NULL)
+        if opens and answered:
+            self.sums = dict.fromkeys(range(self.classes + 1), 0)
+            self.shows(self.cycle + 1, "answering", 1)
+            self.shows(self.cycle + 1, "learning", int(owner["kind"] == TRAIN))
+        if c == self.classes:
+            self.packet(GRAM, owner, address=base, last=answered)
+            self.shows(self.cycle + 1, "sequencer.output", 0)
+            self.shows(self.cycle + 1, "sequencer.output_row", 0)
+            return True
+        if owner["u"] and not self.frozen(len(self.config.network.layers) - 1, owner["freeze_u"]):
+            self.packet(OUT_FUSED, owner, address=base + c, last=answered, value=self.g[owner["parity"]][c])
+        else:
+            self.packet(OUT, owner, address=base + c, last=answered)
+        self.shows(self.cycle + 1, "sequencer.output_row", c + 1)
+        return True
+
+    def activate(self) -> bool:
+        owner = self.activating
+        if not self.sees("sequencer.activate") or self.sees("sequencer.output") or self.sees("collector.busy"):
+            return False
+        if self.cycle < owner["last row"] + self.k + 1 or (owner["correct"] and not self.sees("sequencer.corrected")):
+            return False
+        slot = owner["slot"]
+        gram = owner["layer gram"] if owner["correct"] else 0
+        self.packet(ACTIVATE, owner, slot=slot, parity=owner["parity"], first=int(owner["correct"]), value=gram)
+        if slot + 1 < len(self.passes):
+            pending = owner["kind"] == TRAIN and owner["v"]
+            self.request("corrected", slot + 1, pending, owner["freeze_v"], 1 - owner["parity"])
+        else:
+            self.request("corrected", 0, owner["kind"] == TRAIN, owner["freeze"], owner["parity"])
+        self.shows(self.cycle + 1, "sequencer.activate", 0)
+        self.shows(self.cycle + 1, "last activate", self.cycle)
+        item = self.passes[slot]
+        if slot in self.groups:
+            self.group = owner | {"output from": self.cycle + self.config.latency.output_wait(self.lanes)}
+            self.shows(self.cycle + 1, "sequencer.output", 1)
+        else:
+            self.collect(HIDDEN, [item.tiles_of_lane(lane) for lane in range(item.active_lanes)])
+        return True
+
+    def hidden_row(self) -> None:
+        slot, row, owner = self.sees("sequencer.slot"), self.sees("sequencer.row"), self.sweep
+        item, u = self.passes[slot], owner["u"]
+        last_slot = slot + 1 == len(self.passes)
+        if row == 0 and u and not self.frozen(item.layer, owner["freeze_u"]) and not self.sees("sequencer.delivered"):
+            return
+        if row == 0 and self.cycle - self.last_row[slot] <= self.k + 2:
+            return
+        if item.layer == 1:
+            rows, complete = owner["rows"], True
+        else:
+            rows, complete = self.entries[item.layer - 1], self.sees(f"complete {item.layer - 1}")
+            if not complete and len(rows) <= row:
+                return
+        last = bool(complete) and row == len(rows)
+        if last:
+            if self.sees("sequencer.activate") or self.cycle - self.sees("last activate") <= self.lanes - 1:
+                return
+            if last_slot and u and not self.sees("ready", owner["parity"]):
+                return
+        i, x_prev, x_cur = rows[row - 1] if row else (-1, self.one, self.one)
+        values = {"address": item.base + 1 + i, "x_prev": x_prev, "x_cur": x_cur, "first": int(row == 0)}
+        self.packet(FUSED if u else FORWARD, owner, **values, last=int(last))
+        self.last_row[slot] = self.cycle
+        if row == 0 and last_slot:
+            self.request("delivered", 0, owner["v"], owner["freeze_v"], 1 - owner["parity"])
+        elif row == 0:
+            self.request("delivered", slot + 1, u, owner["freeze_u"], owner["parity"])
+        self.shows(self.cycle + 1, "sequencer.row", 0 if last else row + 1)
+        if last:
+            self.end_slot(slot, last_slot)
+
+    def end_slot(self, slot: int, last_slot: bool) -> None:
+        owner, layer = self.sweep, self.passes[slot].layer
+        correct = owner["v"] and owner["kind"] == TRAIN and not self.frozen(layer, owner["freeze_v"])
+        if layer == 1:
+            total = owner["gram"]
+        else:
+            now, before, _ = self.a[layer - 1]
+            total = sum(x * y for x, y in zip(now, before, strict=True))
+        self.activating = owner | {"slot": slot, "correct": bool(correct), "last row": self.cycle}
+        self.activating["layer gram"] = self.gram(total + self.one**2)
+        self.shows(self.cycle + 1, "sequencer.activate", 1)
+        self.shows(self.cycle + 1, "sequencer.slot", 0 if last_slot else slot + 1)
+        if not last_slot:
+            return
+        trains = owner["kind"] == TRAIN
         self.shows(self.cycle + 1, "sequencer.state", IDLE)
-        if self.fused:
+        self.shows(self.cycle + 1, "sequencer.pending_u", owner["v"])
+        self.shows(self.cycle + 1, "sequencer.pending_v", int(trains))
+        self.shows(self.cycle + 1, "sequencer.parity", 1 - owner["parity"])
+        self.freeze_u, self.freeze_v = self.freeze_v, owner["freeze"]
+        if trains:
+            self.shows(self.cycle + 1, "ready", 0, owner["parity"])
+        if owner["u"]:
             self.noise_state = next_state(self.noise_state)
-        self.shows(self.cycle + 1, "sequencer.pending", int(self.sampling and self.train))
-        if self.sampling:
-            self.freeze = self.sample_freeze
-            if self.train:
-                self.request(self.passes[0], self.freeze)
+
+    def gram(self, total: int) -> int:
+        shift = 2 * self.config.formats.activation.fraction_bits - self.config.gram.fraction_bits
+        return sat(rhu(total, shift), self.config.gram)
 
     def load(self, pins) -> None:
         if not pins["weights_in.valid"]:
             return
-        row, rest = divmod(self.place, self.tiles * self.lanes)
-        lane, tile = divmod(rest, self.tiles)
-        address, data = self.row_first + row, pins["weights_in.data"]
-        self.place += 1
-        fields = {"op": LOAD_WEIGHT, "address": address, "tile": tile, "lane": lane, "data": data}
-        self.word(self.cycle + 3, {f"broadcast.{name}": value for name, value in fields.items()})
-        self.at(self.cycle + 6 + tile, self.write, address, lane, tile, data)
-        self.word(self.cycle + 6 + tile, self.writing(address, data), tile, lane)
-        done = self.place == self.row_count * self.tiles * self.lanes
-        self.shows(self.cycle + 1, "sequencer.row", 0 if done else self.place // (self.tiles * self.lanes))
-        if done:
-            self.shows(self.cycle + 1, "sequencer.state", IDLE)
-            self.shows(self.cycle + 1, "weights_in.ready", 0)
+        order = [(tile, 0) for tile in range(self.tiles + 1)]
+        order += [(tile, lane) for lane in range(1, self.lanes) for tile in range(self.tiles)]
+        tile, lane = order[self.place]
+        address = self.row_first + self.sees("sequencer.row")
+        self.packet(LOAD_WEIGHT, address=address, tile=tile, lane=lane, value=pins["weights_in.data"])
+        self.place = (self.place + 1) % len(order)
+        if not self.place:
+            self.row_done()
 
-    def dump(self, _pins) -> None:
+    def dump(self) -> None:
         if self.untransferred or self.sees("collector.busy"):
             return
-        self.untransferred = self.tiles * self.lanes
-        self.send(READ, self.row_first + self.sees("sequencer.row"), 0, 1, 1, 1)
-        self.collect(WEIGHT, 0, [self.tiles] * self.lanes)
-
-    def frozen(self, item, freeze: int) -> bool:
-        return bool(freeze >> (item.layer - 1) & 1)
+        self.untransferred = self.tiles * self.lanes + 1
+        address = self.row_first + self.sees("sequencer.row")
+        self.packet(READ, address=address, x_prev=0, x_cur=1, first=1, last=1)
+        self.collect(WEIGHT, [self.tiles + 1] + [self.tiles] * (self.lanes - 1))
 
     def leave(self, kind: int, value: int) -> None:
         if kind == WEIGHT:
             self.later[self.cycle + 2].append(partial(self.offered.append, value))
-        elif kind == HIDDEN:
-            received = self.sees("sequencer.received")
-            self.later[self.cycle + 1].append(partial(self.a[0].__setitem__, received, value))
-            self.shows(self.cycle + 1, "sequencer.received", received + 1)
-        else:
-            self.logits.append(value)
-            if len(self.logits) == self.config.network.classes:
-                self.answer_sample()
+            return
+        layer = next(layer for layer, n in enumerate(self.config.network.layers[1:-2], 1) if len(self.a[layer][0]) < n)
+        now, _, earlier = self.a[layer]
+        i = len(now)
+        now.append(value)
+        self.shows(self.cycle + 1, "activations.received", self.sees("activations.received") + 1)
+        if value or earlier[i] or not self.config.array.zero_skipping:
+            self.arrived += 1
+            self.shows(self.cycle + 2, "activations.available", self.arrived)
+            self.later[self.cycle + 2].append(partial(self.entries[layer].append, (i, earlier[i], value)))
+        if len(now) == self.config.network.layers[layer]:
+            self.shows(self.cycle + COMPLETE, f"complete {layer}", 1)
 
-    # Error and feedback
+    # Output sums, error
 
-    def answer_sample(self) -> None:
-        """The last logit is at the exit."""
-        config, z, classes = self.config, self.logits, self.config.network.classes
+    def sum_leaves(self, op: int, row: int, value: int, owner: dict) -> None:
+        group, base = self.groups[owner["slot"]]
+        self.sums[self.classes if op == GRAM else row - base] += value
+        if op == GRAM and group == len(self.groups) - 1:
+            self.answer_sample(owner)
+
+    def answer_sample(self, owner: dict) -> None:
+        """The last gram is at the exit."""
+        formats, classes, parity = self.config.formats, self.classes, owner["parity"]
+        trains = owner["kind"] == TRAIN
+        corrects = trains and owner["v"] and not self.frozen(len(self.config.network.layers) - 1, owner["freeze_v"])
+        gram, z = self.gram(self.sums[classes]), []
+        for c in range(classes):
+            kappa = rhu(self.g[1 - parity][c] * gram, self.config.correction_shift) if corrects else 0
+            drop = formats.product_fraction - formats.logit.fraction_bits
+            z.append(sat(rhu(self.sums[c] - kappa, drop), formats.logit))
+            self.word(self.cycle + READOUT + c, {"logit.valid": 1, "logit.value": z[c]})
+        x = self.cycle + READOUT + classes - 1
         for c, logit in enumerate(z):
-            word = {"valid": 1, "logit": logit, "prediction": z.index(max(z)), "last": int(c == classes - 1)}
-            offer = {f"results.{name}": value for name, value in word.items()}
-            self.later[self.cycle + 2].append(partial(self.results.append, offer))
-        if not self.train:
+            offer = {"valid": 1, "logit": logit, "prediction": z.index(max(z)), "last": int(c == classes - 1)}
+            named = {f"results.{name}": value for name, value in offer.items()}
+            self.later[x + 2].append(partial(self.results.append, named))
+        if not trains:
             return
-        softmax = config.network.error is ErrorKind.SOFTMAX_CROSS_ENTROPY
-        fe, fd = config.formats.error.fraction_bits, config.formats.delta.fraction_bits
-        up = max(0, fd - fe)
-        for c, e in enumerate(output_error(config, z, self.label)):
-            g = sat(rhu((e * self.mantissa) << up, self.exponent + fe - fd + up), config.formats.delta)
-            written = self.cycle + (classes + 10 if softmax else 5) + c
-            self.word(written, {"error.valid": 1, "error.class": c, "error.value": g})
-            self.later[written + 1].append(partial(self.g.__setitem__, c, g))
-        self.error_idle_from = self.cycle + (2 * classes + 10 if softmax else classes + 5)
+        fe, fd, (mantissa, exponent) = formats.error.fraction_bits, formats.delta.fraction_bits, owner["rate"]
+        up, first = max(0, fd - fe), x + (classes + SOFTMAX if self.softmax else SQUARED)
+        for c, e in enumerate(output_error(self.config, z, owner["label"])):
+            g = sat(rhu((e * mantissa) << up, exponent + fe - fd + up), formats.delta)
+            self.word(first + c, {"error.valid": 1, "error.class": c, "error.value": g})
+            self.later[first + c + 1].append(partial(self.g[parity].__setitem__, c, g))
+        self.shows(first + classes, "ready", 1, parity)
+        self.shows(first + classes, "learning", 0)
 
-    def request(self, item, freeze: int) -> None:
-        f = self.cycle
-        if self.frozen(item, freeze):
-            self.shows(f + 1, "sequencer.delivered", 1)
-            return
-        self.shows(f + 1, "sequencer.delivered", 0)
-        s = 1 if item.output else self.config.feedback.nonzeros
+    # Feedback
+
+    def request(self, flag: str, slot: int, pending: int, freeze: int, bank: int) -> None:
+        self.latest_request[flag] += 1
+        done = not pending or self.frozen(self.passes[slot].layer, freeze)
+        self.shows(self.cycle + 1, f"sequencer.{flag}", int(done))
+        waiting = None if done else (slot, bank, self.latest_request[flag])
+        self.later[self.cycle + 1].append(partial(self.requests.__setitem__, flag, waiting))
+
+    def walks(self) -> None:
+        for flag in ("corrected", "delivered"):
+            request = self.requests[flag]
+            if self.cycle > self.walk_until and request and self.sees("ready", request[1]):
+                self.requests[flag] = None
+                self.walk(flag, *request)
+
+    def walk(self, flag: str, slot: int, bank: int, number: int) -> None:
+        item, s, f = self.passes[slot], self.config.feedback.nonzeros, self.cycle
+        common = {"slot": slot, "bank": bank, "correction": int(flag == "corrected")}
+        scalars = item.active_tiles * s
         for tile in range(item.active_tiles):
-            self.feedback(f + 4 + (tile + 1) * s, SCALAR, tile, item.slot, 0, self.scalar(item, tile))
+            fields = {"op": SCALAR, "index": tile, "count": 0, "value": self.scalar(slot, tile, bank)}
+            self.feedback(f + WALK + (tile + 1) * s, common | fields)
         for lane in range(item.active_lanes):
-            self.feedback(f + 5 + item.active_tiles * s + lane, DELTA, lane, item.slot, item.tiles_of_lane(lane), 0)
-        self.shows(f + 4 + item.active_tiles * s + item.active_lanes, "sequencer.delivered", 1)
+            fields = {"op": DELTA, "index": lane, "count": item.tiles_of_lane(lane), "value": 0}
+            self.feedback(f + WALK + 1 + scalars + lane, common | fields)
+        self.walk_until = f + scalars + item.active_lanes
+        self.later[f + WALK + scalars + item.active_lanes].append(partial(self.served, flag, number))
 
-    def scalar(self, item, tile: int) -> int:
-        if item.output:
-            return self.g[item.first_neuron + tile]
-        route, k = self.route[item.slot, tile], self.config.feedback.log2_scale
-        total = sum(sign * self.g[c] for c, sign in zip(route.classes, route.class_signs, strict=True))
-        return sat(requant(total, 0, k), self.config.formats.delta)
+    def served(self, flag: str, number: int) -> None:
+        if number == self.latest_request[flag]:
+            self.held[f"sequencer.{flag}", None, None] = 1
 
-    def feedback(self, head: int, op: int, index: int, slot: int, count: int, value: int) -> None:
-        fields = {"op": op, "index": index, "slot": slot, "count": count, "value": value}
-        self.word(head, {f"feedback.{name}": v for name, v in fields.items()})
-        if op == SCALAR:
-            self.shows(head + 2 + index, "error_scalar", value, index)
-        for tile in range(count):
-            self.at(head + 1 + tile, self.shadow_delta, tile, index, slot)
+    def scalar(self, slot: int, tile: int, bank: int) -> int:
+        route, k = self.route[slot, tile], self.config.feedback.log2_scale
+        total = sum(sign * self.g[bank][c] for c, sign in zip(route.classes, route.class_signs, strict=True))
+        return sat(rhu(total, -k), self.config.formats.delta)

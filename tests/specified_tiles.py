@@ -8,11 +8,14 @@ from specified_machine import activate, lane_bits, rhu, sat, tile_word
 
 from dfarray.configuration import Configuration, Rounding
 from dfarray.feedback import routes
+from dfarray.latency import ACTIVATED, DELTA, FETCH, PARTIAL
 from dfarray.placement import to_banks
 from dfarray.trace import input_signals, output_signals
 
-FORWARD, FUSED, LOAD_WEIGHT, READ = range(1, 5)
-HIDDEN, OUTPUT, WEIGHT = range(3)
+FORWARD, FUSED, LOAD_WEIGHT, READ, ACTIVATE, OUT, OUT_FUSED, GRAM = range(1, 9)
+SCALAR = 1
+HIDDEN, WEIGHT = 0, 2
+SHADOW, CORRECTION = "shadow", "corrections"
 
 
 class SpecifiedTiles:
@@ -24,23 +27,34 @@ class SpecifiedTiles:
     def __init__(self, config: Configuration, weights):
         self.config, self.passes = config, config.passes
         self.tiles, self.lanes = config.array.tiles, config.array.lanes
-        self.k, self.q = config.latency.align, config.latency.result
+        self.k, self.m, self.e = config.latency.align, config.latency.multiply, config.latency.sum
+        self.y = config.latency.correct
+        self.s = (self.lanes - 1).bit_length()
+        self.one = config.formats.activation.one
+        self.groups = {item.slot: (group, base) for group, (item, base) in enumerate(config.output_groups)}
+        self.output_base = config.output_groups[0][1]
         self.inputs = [s.name for s in input_signals(config)]
         self.outputs = [(s.name, s.tile, s.lane) for s in output_signals(config)]
         self.cycle = 0
         self.later: dict[int, list] = defaultdict(list)
         self.actions: dict[int, list] = defaultdict(list)
         self.now: dict[tuple, int] = {}
-        self.held: dict[tuple, int] = defaultdict(int, {("samples.ready", None, None): 1})
+        self.was: dict[tuple, int] = {}
+        self.held: dict[tuple, int] = defaultdict(int)
         self.route = {(r.slot, r.tile): r for r in routes(config)}
-        self.bank = {index: int(w) for index, w in np.ndenumerate(to_banks(config, weights))}
+        banks, biases = to_banks(config, weights)
+        self.bank = {(row, lane, tile): int(w) for (row, lane, tile), w in np.ndenumerate(banks)}
+        self.bank |= {(self.output_base + c, 0, self.tiles): int(w) for c, w in enumerate(biases)}
         self.accumulator: dict[tuple[int, int], int] = defaultdict(int)
-        self.shadow: dict[tuple[int, int], tuple[int, int]] = defaultdict(lambda: (0, 0))
-        self.slope: dict[tuple[int, int, int], int] = {}
-        self.noise_state = config.training.seed or 1
+        self.history: dict[tuple[int, int, int], tuple[int, int]] = defaultdict(lambda: (0, 0))
+        self.slope: dict[tuple[int, int, int, int], int] = {}
 
     def leave(self, kind: int, value: int) -> None:
         """A return word is at the exit."""
+        raise NotImplementedError
+
+    def sum_leaves(self, op: int, row: int, value: int, owner: dict) -> None:
+        """A partial is at the exit."""
         raise NotImplementedError
 
     # Registers
@@ -48,7 +62,7 @@ class SpecifiedTiles:
     def shows(self, cycle: int, name: str, value: int, tile=None, lane=None) -> None:
         """A held register shows a value from a later cycle on."""
         assert cycle > self.cycle
-        self.later[cycle].append(partial(self.held.__setitem__, (name, tile, lane), value))
+        self.later[cycle].append(partial(self.held.__setitem__, (name, tile, lane), int(value)))
 
     def word(self, cycle: int, fields: dict[str, int], tile=None, lane=None) -> None:
         """Wires or a pipeline register show a word in one later cycle only; never two words at once."""
@@ -71,91 +85,165 @@ class SpecifiedTiles:
 
     # Packets
 
-    def send(self, op, address, x_prev, x_cur, first, last) -> None:
-        """The packet decided now is at the head three cycles later."""
-        head = self.cycle + 3
-        fields = {"op": op, "address": address, "x_prev": x_prev, "x_cur": x_cur, "first": first, "last": last}
-        state = self.noise_state if op == FUSED and self.config.training.rounding is Rounding.STOCHASTIC else None
-        noise = 0 if state is None else tile_word(state, address, 0)
-        self.word(head, {f"broadcast.{name}": value for name, value in (fields | {"noise": noise}).items()})
-        for tile in range(self.tiles):
-            if first and op != READ:
-                self.at(head + 1 + tile, self.swap, tile)
-            self.at(head + 2 + tile, self.in_lanes, tile, head, fields, state)
+    def packet(self, op: int, owner: dict | None = None, **fields: int) -> None:
+        """The packet decided now; ``owner`` is the sweep that it belongs to."""
+        owner = owner or {}
+        stochastic = self.config.training.rounding is Rounding.STOCHASTIC
+        state = owner["noise"] if stochastic and op in (FUSED, OUT_FUSED) else None
+        head = self.cycle + FETCH
+        noise = 0 if state is None else tile_word(state, fields["address"], 0)
+        self.word(head, {f"broadcast.{name}": value for name, value in (fields | {"op": op, "noise": noise}).items()})
+        for tile in range(self.tiles + 1):
+            self.at(head + 1 + tile, self.arrives, tile, op, fields, state, owner)
+        self.shows(self.cycle + 1, "last packet", self.cycle)
+
+    def arrives(self, tile: int, op: int, fields: dict[str, int], state: int | None, owner: dict) -> None:
+        h, bias = self.cycle, tile == self.tiles
+        if op in (FORWARD, FUSED) and fields["first"] and not bias:
+            self.swap(tile)
+        if op in (FORWARD, FUSED, READ) and (op == READ or not bias):
+            self.at(h + 1, self.in_lanes, tile, op, fields, state)
+        if op == LOAD_WEIGHT and fields["tile"] == tile:
+            self.load_weight(tile, fields["lane"], fields["address"], fields["value"])
+        if op == ACTIVATE and not bias:
+            for lane in range(self.lanes):
+                self.correct(tile, lane, fields)
+                self.at(h + self.y + lane, self.activate_lane, tile, lane, fields)
+        if op in (OUT, OUT_FUSED, GRAM):
+            self.at(h + 1, self.in_output_lanes, tile, op, fields, state, owner)
+
+    def lanes_of(self, tile: int) -> range:
+        return range(1 if tile == self.tiles else self.lanes)
 
     def swap(self, tile: int) -> None:
         for lane in range(self.lanes):
-            delta, valid = self.shadow[tile, lane]
-            self.shows(self.cycle + 1, "delta", delta, tile, lane)
-            self.shows(self.cycle + 1, "delta.valid", valid, tile, lane)
-            self.later[self.cycle + 1].insert(0, partial(self.shadow.__setitem__, (tile, lane), (delta, 0)))
+            self.shows(self.cycle + 1, "delta", self.sees(SHADOW, tile, lane), tile, lane)
+            self.shows(self.cycle + 1, "delta.valid", self.sees(SHADOW + " valid", tile, lane), tile, lane)
+            self.later[self.cycle + 1].insert(0, partial(self.held.__setitem__, (SHADOW + " valid", tile, lane), 0))
 
-    def in_lanes(self, tile: int, head: int, fields, noise_state: int | None) -> None:
-        """Read the bank and the deltas, one cycle behind the hop register; the noise came with the packet."""
-        op, address = fields["op"], fields["address"]
-        formats = self.config.formats
-        drop = formats.update_shift
-        for lane in range(self.lanes):
+    def in_lanes(self, tile: int, op: int, fields: dict[str, int], state: int | None) -> None:
+        """Read the bank and the deltas, one cycle behind the hop register."""
+        address, h = fields["address"], self.cycle - 1
+        for lane in self.lanes_of(tile):
             weight = self.bank.get((address, lane, tile), 0)
             if op == FUSED and self.sees("delta.valid", tile, lane):
-                r = 2**drop // 2
-                if noise_state is not None:
-                    r = lane_bits(tile_word(noise_state, address, tile), lane, drop)
-                step = (self.sees("delta", tile, lane) * fields["x_prev"] + r) >> drop
-                weight = sat(weight - step, formats.weight)
-                written = head + 3 + tile + self.k
-                self.word(written, self.writing(address, weight), tile, lane)
-                self.at(written, self.write, address, lane, tile, weight)
+                delta = self.sees("delta", tile, lane)
+                weight = self.updated(weight, delta * fields["x_prev"], address, tile, lane, state)
+                self.write(h + 2 + self.k, address, lane, tile, weight)
             total = weight * fields["x_cur"] + (0 if fields["first"] else self.accumulator[tile, lane])
-            if formats.accumulator != "auto":
-                total = sat(total, formats.accumulator)
+            if self.config.formats.accumulator != "auto":
+                total = sat(total, self.config.formats.accumulator)
             self.accumulator[tile, lane] = total
             if fields["last"]:
-                self.shows(head + tile + self.q, "result", total, tile, lane)
+                self.shows(h + self.e + 1, "result", total, tile, lane)
 
-    def writing(self, address: int, data: int) -> dict[str, int]:
-        return {"weight_write.enable": 1, "weight_write.address": address, "weight_write.data": data}
+    def in_output_lanes(self, tile: int, op: int, fields: dict[str, int], state: int | None, owner: dict) -> None:
+        address, h, bias = fields["address"], self.cycle - 1, tile == self.tiles
+        foreign = bias and not self.output_base <= address < self.output_base + self.config.network.classes
+        total = 0
+        for lane in self.lanes_of(tile):
+            a, before, of_u = (self.one,) * 3
+            if not bias:
+                a = self.sees("activation", tile, lane)
+                before, of_u = self.sees("gram_activation", tile, lane), self.sees("update_activation", tile, lane)
+            if foreign:
+                continue
+            weight = self.bank.get((address, lane, tile), 0)
+            if op == OUT_FUSED:
+                weight = self.updated(weight, fields["value"] * of_u, address, tile, lane, state)
+                self.write(h + 2 + self.k, address, lane, tile, weight)
+            total += before * a if op == GRAM else weight * a
+        if fields["last"]:
+            register = h + self.e + self.s + PARTIAL
+            self.later[register].append(partial(self.add_partial, tile, total))
+            if bias:
+                self.at(register, self.sum_arrives, op, address, owner)
 
-    def write(self, address: int, lane: int, tile: int, data: int) -> None:
-        """A write in this cycle is read in the next one."""
-        self.later[self.cycle + 1].append(partial(self.bank.__setitem__, (address, lane, tile), data))
+    def add_partial(self, tile: int, total: int) -> None:
+        """Tile t's partial is that of tile t - 1 in the cycle before, plus its own products."""
+        total += self.was.get(("partial.value", tile - 1, None), 0) if tile else 0
+        assert ("partial.valid", tile, None) not in self.now
+        self.now |= {("partial.valid", tile, None): 1, ("partial.value", tile, None): total}
+
+    def sum_arrives(self, op: int, address: int, owner: dict) -> None:
+        self.sum_leaves(op, address, self.now["partial.value", self.tiles, None], owner)
+
+    def updated(self, weight: int, product: int, address: int, tile: int, lane: int, state: int | None) -> int:
+        drop = self.config.formats.update_shift
+        r = 2**drop // 2 if state is None else lane_bits(tile_word(state, address, tile), lane, drop)
+        return sat(weight - ((product + r) >> drop), self.config.formats.weight)
+
+    def load_weight(self, tile: int, lane: int, address: int, weight: int) -> None:
+        classes = range(self.output_base, self.output_base + self.config.network.classes)
+        if tile < self.tiles or address in classes:
+            self.write(self.cycle + 2, address, lane, tile, weight)
+
+    def write(self, cycle: int, address: int, lane: int, tile: int, data: int) -> None:
+        """A write in a cycle is read in the next one."""
+        fields = {"weight_write.enable": 1, "weight_write.address": address, "weight_write.data": data}
+        self.word(cycle, fields, tile, lane)
+        self.later[cycle + 1].append(partial(self.bank.__setitem__, (address, lane, tile), data))
+
+    # Activations
+
+    def correct(self, tile: int, lane: int, fields: dict[str, int]) -> None:
+        kappa = 0
+        if fields["first"] and self.sees(CORRECTION + " valid", tile, lane):
+            product = self.sees(CORRECTION, tile, lane) * fields["value"]
+            kappa = rhu(product, self.config.correction_shift)
+        self.shows(self.cycle + self.m + 2, "correction", kappa, tile, lane)
+        self.shows(self.cycle + 1, CORRECTION + " valid", 0, tile, lane)
+
+    def activate_lane(self, tile: int, lane: int, fields: dict[str, int]) -> None:
+        formats, slot, shown = self.config.formats, fields["slot"], self.cycle + ACTIVATED
+        a = before = earlier = 0
+        if self.passes[slot].neuron(tile, lane) is not None:
+            total = self.sees("result", tile, lane) - self.sees("correction", tile, lane)
+            z = sat(rhu(total, formats.product_fraction - formats.preactivation.fraction_bits), formats.preactivation)
+            a, slope = activate(self.config, z)
+            before, earlier = self.history[slot, tile, lane]
+            self.history[slot, tile, lane] = a, before
+            self.later[shown].append(partial(self.slope.__setitem__, (fields["parity"], slot, tile, lane), slope))
+        self.shows(shown, "activation", a, tile, lane)
+        self.shows(shown, "gram_activation", before, tile, lane)
+        self.shows(shown, "update_activation", earlier, tile, lane)
 
     # Collecting
 
-    def collect(self, kind: int, slot: int, counts: list[int]) -> None:
+    def collect(self, kind: int, counts: list[int]) -> None:
         """Send the tokens of the packet decided now."""
-        token = last = self.cycle + 3 + self.q - 1
+        token = last = self.cycle + FETCH + self.y + ACTIVATED
         for lane, count in enumerate(counts):
-            fields = {"valid": 1, "lane": lane, "kind": kind, "slot": slot, "count": count}
-            self.word(token, {f"token.{name}": value for name, value in fields.items()})
+            self.word(token, {"token.valid": 1, "token.lane": lane, "token.kind": kind, "token.count": count})
             for tile in range(count):
-                self.at(token + 1 + 2 * tile, self.answer, tile, lane, kind, slot)
+                self.at(token + 1 + 2 * tile, self.answer, tile, lane, kind)
             last, token = token, token + count
         self.shows(self.cycle + 1, "collector.busy", 1)
-        self.shows(last + self.tiles, "collector.busy", 0)
+        self.shows(last + self.tiles + 1, "collector.busy", 0)
 
-    def answer(self, tile: int, lane: int, kind: int, slot: int) -> None:
-        formats, value = self.config.formats, self.sees("result", tile, lane)
-        if kind == OUTPUT:
-            value = sat(rhu(value, formats.product_fraction - formats.logit.fraction_bits), formats.logit)
-        elif kind == HIDDEN:
-            z = rhu(value, formats.product_fraction - formats.preactivation.fraction_bits)
-            value, slope = activate(self.config, sat(z, formats.preactivation))
-            self.later[self.cycle + 4].append(partial(self.slope.__setitem__, (slot, tile, lane), slope))
-        appears = self.cycle + 4
-        for hop in range(tile, self.tiles):
+    def answer(self, tile: int, lane: int, kind: int) -> None:
+        value = self.sees("activation" if kind == HIDDEN else "result", tile, lane)
+        appears = self.cycle + 2
+        for hop in range(tile, self.tiles + 1):
             word = {"return.valid": 1, "return.kind": kind, "return.value": value}
             self.word(appears + hop - tile, word, hop)
-        exit_cycle = appears + self.tiles - 1 - tile
-        self.at(exit_cycle, self.leave, kind, value)
+        self.at(appears + self.tiles - tile, self.leave, kind, value)
 
-    # Deltas
+    # Feedback words
 
-    def shadow_delta(self, tile: int, lane: int, slot: int) -> None:
-        h, delta = self.sees("error_scalar", tile), self.config.formats.delta
-        if not self.passes[slot].output:
-            scaled = rhu(h * self.slope[slot, tile, lane], self.config.formats.activation.fraction_bits)
-            h = sat(self.route[slot, tile].lane_signs[lane] * scaled, delta)
-        else:
-            h = sat(h, delta)
-        self.later[self.cycle + 3].append(partial(self.shadow.__setitem__, (tile, lane), (h, 1)))
+    def feedback(self, head: int, fields: dict[str, int]) -> None:
+        self.word(head, {f"feedback.{name}": value for name, value in fields.items()})
+        if fields["op"] == SCALAR:
+            self.shows(head + 2 + fields["index"], "error_scalar", fields["value"], fields["index"])
+            return
+        for tile in range(fields["count"]):
+            self.at(head + 1 + tile, self.new_delta, tile, fields)
+
+    def new_delta(self, tile: int, fields: dict[str, int]) -> None:
+        formats, lane = self.config.formats, fields["index"]
+        slope = self.slope[fields["bank"], fields["slot"], tile, lane]
+        scaled = rhu(self.sees("error_scalar", tile) * slope, formats.activation.fraction_bits)
+        delta = sat(self.route[fields["slot"], tile].lane_signs[lane] * scaled, formats.delta)
+        name = CORRECTION if fields["correction"] else SHADOW
+        self.shows(self.cycle + DELTA, name, delta, tile, lane)
+        self.shows(self.cycle + DELTA, name + " valid", 1, tile, lane)
