@@ -116,5 +116,5 @@ MERGE_START = 5
 MERGE_END = 6
 """From the end of a merge to the sample being complete."""
 
-COMPLETE = 8
+COMPLETE = 9
 """From the last activation of a layer at the exit to the layer being complete."""

@@ -9,13 +9,14 @@ from dfarray.golden.cycle import CycleModel
 from dfarray.golden.machine.build import layout
 from dfarray.trace import STATES, input_signals, output_signals
 
-SETTLED = 8
+SETTLED, COUNTED = 8, 12
 """Samples before the first that is counted. Where latency, not rows, sets the pace, it takes some to settle."""
 
 
-def steady_cycles(config: Configuration) -> int:
-    """Cycles from the start of one training sample to the next, all rows sent."""
-    return len(steady_trace(config))
+def steady_cycles(config: Configuration) -> float:
+    """Mean cycles from the start of one training sample to the next, all rows sent: samples may take turns."""
+    starts, _ = _stream(config, [_dense(np.ones(config.network.inputs, dtype=np.int64))] * (SETTLED + COUNTED + 1))
+    return (starts[-1] - starts[SETTLED]) / COUNTED
 
 
 def mean_cycles(config: Configuration, x: np.ndarray, labels: np.ndarray) -> float:

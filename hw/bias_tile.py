@@ -1,6 +1,8 @@
 """The bias tile: the end of the chains, one lane for the output biases, whose presynaptic activation is always one."""
 
-from amaranth.hdl import Module, Mux, Signal
+from functools import partial
+
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,6 +12,32 @@ from dfarray.hw.decoder import Decoder
 from dfarray.hw.lane import Lane
 from dfarray.hw.packets import Kind, broadcast_packet, collect_token, partial_sum, return_word
 from dfarray.trace import index_bits
+
+
+class MultiplierByOne(wiring.Component):
+    """Multiplies by ``one``, by 1 or by 0, which is all that the bias tile needs, without a multiplier block.
+
+    Attributes
+    ----------
+    a, b : In
+    product : Out
+        ``latency`` cycles later.
+    """
+
+    def __init__(self, one: int, a, b, latency: int):
+        self._one, self.latency = one, latency
+        super().__init__({"a": In(a), "b": In(b), "product": Out(signed(a.width + b.width))})
+
+    def elaborate(self, platform):
+        m = Module()
+        bits = self._one.bit_length()
+        scaled = self.a << (bits - 1) if self._one == 1 << (bits - 1) else (self.a << bits) - self.a
+        product = Signal.like(self.product, name="exact_product")
+        m.d.comb += [
+            product.eq(Mux(self.b == self._one, scaled, Mux(self.b[0], self.a, 0))),
+            self.product.eq(delay(m, product, self.latency, "product")),
+        ]
+        return m
 
 
 class BiasTile(wiring.Component):
@@ -34,7 +62,8 @@ class BiasTile(wiring.Component):
         base = config.output_groups[0][1]
         self._rows = range(base, base + config.network.classes)
         # Rows of other groups wrap around into it, unused: whatever their address, a word is read.
-        self.lanes = [Lane(config, 0, list(biases), range(base, base + (1 << index_bits(config.network.classes))))]
+        rows = range(base, base + (1 << index_bits(config.network.classes)))
+        self.lanes = [Lane(config, 0, list(biases), rows, partial(MultiplierByOne, config.formats.activation.one))]
         self.returned = Signal(return_word(config))
         self.partial = Signal(partial_sum(config))
         super().__init__(

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import delay, q_shape, round_half_up, saturate
+from dfarray.hw.arithmetic import fabric_product, fabric_product_latency, q_shape, round_half_up, saturate
 
 
 class GramAccumulator(wiring.Component):
@@ -18,15 +18,12 @@ class GramAccumulator(wiring.Component):
     clear : In(1)
         Start again; products still on their way are dropped.
     total : Out(gram)
-        Rounded and saturated, 5 cycles after the last pair.
-
-    Latency: 5 cycles.
+        Rounded and saturated, ``latency`` cycles after the last pair.
     """
-
-    latency = 5
 
     def __init__(self, config: Configuration):
         self._config = config
+        self.latency = fabric_product_latency(config.formats.activation.width) + 2
         activation = q_shape(config.formats.activation)
         super().__init__(
             {
@@ -41,10 +38,9 @@ class GramAccumulator(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         formats, gram = self._config.formats, self._config.gram
-        a, b = delay(m, self.a, 1, "a"), delay(m, self.b, 1, "b")
-        product = delay(m, a * b, 2, "product")
+        product = fabric_product(m, self.a, self.b, "product")
         arrives = self.valid
-        for stage in range(3):
+        for stage in range(fabric_product_latency(len(self.b))):
             register = Signal(name=f"arrives_{stage}")
             m.d.sync += register.eq(arrives & ~self.clear)
             arrives = register

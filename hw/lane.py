@@ -1,5 +1,7 @@
 """The lane: one neuron at a time, one weight bank, one update and one forward multiplier."""
 
+from functools import partial
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -64,6 +66,8 @@ class Lane(wiring.Component):
         The bank's initial rows, weight codes.
     rows : range
         The bank rows that it holds.
+    make_multiplier : callable (a, b, latency) or None
+        Another multiplier than the family's.
 
     Attributes
     ----------
@@ -87,7 +91,7 @@ class Lane(wiring.Component):
     Latency: a loaded weight is written 1, an updated one ``align + 1`` cycles after its command.
     """
 
-    def __init__(self, config: Configuration, index: int, weights, rows: range):
+    def __init__(self, config: Configuration, index: int, weights, rows: range, make_multiplier=None):
         self._config, self._index, self._weights, self._rows = config, index, weights, rows
         delta, weight = q_shape(config.formats.delta), q_shape(config.formats.weight)
         self.delta = Signal(delta)
@@ -95,7 +99,7 @@ class Lane(wiring.Component):
         self.write_enable = Signal()
         self.write_address = Signal(index_bits(config.array.bank_rows))
         self.write_data = Signal(weight)
-        self._family = config.array.family
+        self._multiplier = make_multiplier or partial(multiplier, config.array.family)
         strobed = data.StructLayout({"enable": 1, "value": delta})
         super().__init__(
             {
@@ -115,17 +119,16 @@ class Lane(wiring.Component):
         m = Module()
         config, latency = self._config, self._config.latency
         formats, command, align = config.formats, self.command, latency.align
-        family = self._family
         correction_delta, correction_valid = self._deltas(m)
 
         m.submodules.bank = bank = weight_bank(
-            family, q_shape(formats.weight), len(self._rows), self._weights, latency.weight_read
+            config.array.family, q_shape(formats.weight), len(self._rows), self._weights, latency.weight_read
         )
-        m.submodules.update_multiplier = update = multiplier(
-            family, q_shape(formats.delta), command.factor.shape(), latency.multiply
+        m.submodules.update_multiplier = update = self._multiplier(
+            q_shape(formats.delta), command.factor.shape(), latency.multiply
         )
-        m.submodules.forward_multiplier = forward = multiplier(
-            family, q_shape(formats.weight), q_shape(formats.activation), latency.multiply
+        m.submodules.forward_multiplier = forward = self._multiplier(
+            q_shape(formats.weight), q_shape(formats.activation), latency.multiply
         )
         local = self.activations
         hidden_delta = Mux(command.activate, correction_delta, self.delta)

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import delay, lookup, q_shape
 from dfarray.hw.gram import GramAccumulator
+from dfarray.latency import COMPLETE
 from dfarray.trace import index_bits
 
 STORE_READ = 6
@@ -112,8 +113,8 @@ class ActivationStore(wiring.Component):
             m.d.sync += [self.available.eq(self.available + 1), row_count[belongs].eq(row_count[belongs] + 1)]
 
         m.submodules.gram_accumulator = gram = GramAccumulator(config)
-        finished = delay(m, self.write.enable & ends, 6, "finished", reset_less=False)
-        finished_layer = delay(m, layer, 6, "finished_layer")
+        finished = delay(m, self.write.enable & ends, COMPLETE - 2, "finished", reset_less=False)
+        finished_layer = delay(m, layer, COMPLETE - 2, "finished_layer")
         grams = Array(Signal.like(self.gram, name=f"gram_{k}") for k in range(len(widths)))
         complete = Array(Signal(name=f"complete_{k}") for k in range(len(widths)))
         completes, completes_layer = (
