@@ -1,13 +1,23 @@
 """Small blocks against plain Python integers, in Amaranth's own simulator."""
 
+import random
+
 import pytest
 from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.sim import Simulator
 
 from dfarray.golden import noise
-from dfarray.hw.arithmetic import lookup, requantize, round_half_up, saturate
+from dfarray.hw.arithmetic import (
+    adder_tree,
+    fabric_product,
+    fabric_product_latency,
+    lookup,
+    requantize,
+    round_half_up,
+    saturate,
+)
 from dfarray.hw.blocks import Multiplier, WeightBank
-from dfarray.hw.noise import STEPS_A_TILE, RowNoise, lfsr_steps
+from dfarray.hw.noise import STEPS_A_TILE, NoiseState, RowNoise, lfsr_steps
 
 
 def evaluate(build, width, values):
@@ -65,6 +75,57 @@ def clocked(dut, testbench):
     simulator.run()
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 8])
+def test_adder_tree(count):
+    """A sum a cycle, and as many cycles as levels and one."""
+    latency = 1 + (count - 1).bit_length()
+    m = Module()
+    inputs = [Signal(signed(6), name=f"input_{k}") for k in range(count)]
+    total = Signal(signed(10))
+    m.d.comb += total.eq(adder_tree(m, inputs, "sum"))
+    draw = random.Random(count)
+    given = [[draw.randrange(-32, 32) for _ in range(count)] for _ in range(10)] + [[-32] * count, [31] * count]
+
+    async def testbench(ctx):
+        found = []
+        for values in given + [given[-1]] * latency:
+            for signal, value in zip(inputs, values, strict=True):
+                ctx.set(signal, value)
+            found.append(ctx.get(total))
+            await ctx.tick()
+        assert found[latency:] == [sum(values) for values in given]
+
+    clocked(m, testbench)
+
+
+@pytest.mark.parametrize(("a_width", "b_width"), [(5, 2), (4, 3), (6, 5), (3, 8), (4, 9)])
+def test_fabric_product(a_width, b_width):
+    """Every pair of operands, a product a cycle."""
+    latency = fabric_product_latency(b_width)
+    m = Module()
+    a, b = Signal(signed(a_width)), Signal(signed(b_width))
+    product = Signal(signed(a_width + b_width))
+    m.d.comb += product.eq(fabric_product(m, a, b, "product"))
+    operands = range(-(1 << a_width - 1), 1 << a_width - 1), range(-(1 << b_width - 1), 1 << b_width - 1)
+    pairs = [(x, y) for x in operands[0] for y in operands[1]]
+
+    async def testbench(ctx):
+        found = []
+        for x, y in pairs + [pairs[-1]] * latency:
+            ctx.set(a, x)
+            ctx.set(b, y)
+            found.append(ctx.get(product))
+            await ctx.tick()
+        assert found[latency:] == [x * y for x, y in pairs]
+
+    clocked(m, testbench)
+
+
+def test_fabric_product_refuses_unsigned():
+    with pytest.raises(ValueError, match="must be signed"):
+        fabric_product(Module(), Signal(signed(4)), Signal(unsigned(4)), "product")
+
+
 @pytest.mark.parametrize("latency", [1, 2, 3, 5])
 def test_multiplier_latency(latency):
     dut = Multiplier(signed(5), signed(4), latency)
@@ -116,27 +177,41 @@ def test_weight_bank_refuses():
         WeightBank(signed(6), 0)
 
 
-def test_row_noise_follows_the_model():
-    """The hardware's words, their latency and the generator's steps, from a seed of zero on."""
-    dut = RowNoise(11, 0)
-    rows = [0, 1, 2, 1720, 5]
+def test_noise_state_follows_the_model():
+    """From a seed of zero on; a new seed counts, and one of zero counts as one."""
+    dut = NoiseState(0)
 
     async def testbench(ctx):
         state = noise.first_state(0)
-        for step in range(3):
-            for row in rows:
-                ctx.set(dut.row, row)
-                await ctx.tick().repeat(RowNoise.latency)
-                assert ctx.get(dut.word) == noise.row_words(state, [row])[0], (step, row)
+        for step in range(4):
+            assert ctx.get(dut.state) == state, step
             ctx.set(dut.advance, 1)
             await ctx.tick()
             ctx.set(dut.advance, 0)
+            await ctx.tick()
             state = noise.next_state(state)
-            assert ctx.get(dut.state) == state
-        ctx.set(dut.seed, 77)
         ctx.set(dut.reseed, 1)
-        await ctx.tick()
-        assert ctx.get(dut.state) == 77
+        for seed in (77, 0):
+            ctx.set(dut.seed, seed)
+            await ctx.tick()
+            assert ctx.get(dut.state) == noise.first_state(seed)
+
+    clocked(dut, testbench)
+
+
+def test_row_noise_follows_the_model():
+    """A word a cycle, ``latency`` cycles after state and row."""
+    dut = RowNoise(11)
+    asked = [(state, row) for state in (1, 0xFFFFFFFF, 0x12345678) for row in (0, 1, 2, 1720, 5)]
+
+    async def testbench(ctx):
+        found = []
+        for state, row in asked + [asked[-1]] * dut.latency:
+            ctx.set(dut.state, state)
+            ctx.set(dut.row, row)
+            found.append(ctx.get(dut.word))
+            await ctx.tick()
+        assert found[dut.latency :] == [noise.row_words(state, [row])[0] for state, row in asked]
 
     clocked(dut, testbench)
 
