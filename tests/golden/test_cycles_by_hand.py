@@ -1,0 +1,161 @@
+"""The cycle model against section 4 of the specification worked out on paper."""
+
+import numpy as np
+from accelerators import accelerator
+from host import Host
+from recording import Recording, pins, record
+
+from dfarray.golden.cycle import CycleModel
+from dfarray.latency import ACTIVATED, FETCH, MERGE_END, MERGE_START, PARTIAL, READOUT, SQUARED, WALK
+from dfarray.trace import STATES, input_signals
+
+FORWARD, FUSED, ACTIVATE, OUT, OUT_FUSED, GRAM = 1, 2, 5, 6, 7, 8
+
+
+def test_two_samples_by_hand():
+    """Section 4 worked out on paper. T = 2, L = 1, so P = 2 and S = 0; s = C = 2.
+
+    Slots 0 and 1 hold the hidden neurons 0, 1 and 2 (rows 0-2 and 3-5), groups 0 and 1 their output weights (rows 6-9).
+    """
+    config = accelerator([2, 3, 2], 2, 1, nonzeros=2)
+    k, e, y, wait = config.latency.align, config.latency.sum, config.latency.correct, config.latency.output_wait(1)
+    assert 3 <= k <= 7, "row 5 waits for an ACTIVATE, but sample 1 does not wait for row 5"
+    weights = [np.array([[900, 2000, -3000], [800, 5000, 700], [-600, 1234, 4321]]), np.full((2, 4), 3000)]
+    weights[1][1] = -2000
+    # The first transfer waits for the merge to begin, the second one may come when it is used up.
+    second = MERGE_START - 1
+    taken = second + 2 + MERGE_END
+    inputs = pins(
+        config,
+        400,
+        samples__valid=np.arange(400) < taken + 1 + MERGE_START,
+        samples__value=np.where(np.arange(400) <= taken, 100, 150),
+        results__ready=1,
+        settings__train=1,
+        settings__rate_mantissa=255,
+        settings__rate_exponent=9,
+    )
+    last = [s.name for s in input_signals(config)].index("samples.last")
+    inputs[[second, taken + MERGE_START], last] = 1
+    seen = Recording(config, inputs, CycleModel(config, weights).advance(inputs))
+
+    transfers = [0, second, taken + 1, taken + MERGE_START]
+    assert seen.cycles("samples.ready")[:4] == transfers
+    again = taken + MERGE_START + 2 + MERGE_END
+    assert seen.cycles("samples.complete") == [taken, again]
+    # Sample 0: rows 0-4, the ACTIVATE of slot 0, row 5; then the outputs of its group, and the ACTIVATE of slot 1,
+    # which could have been decided long before but for those.
+    first = taken + 1
+    activate = first + 2 + k + 1
+    group0 = activate + wait
+    group1 = group0 + 3 + wait
+    # Sample 1: rows 0 and 1. Row 2 is the last of its slot and waits for the ACTIVATE of sample 0's slot 1, row 5 for
+    # that of slot 0, which waits for corrections.
+    start = again + 1
+    x = group1 + 2 + FETCH + 1 + 2 + e + PARTIAL + READOUT + 1
+    walk = x + SQUARED + 2
+    corrected = walk + WALK + 5
+    decided = {
+        **dict.fromkeys([*range(first, first + 5), activate + 1, start, start + 1], FORWARD),
+        **dict.fromkeys([group0 + 4, group0 + 5, group0 + 6, corrected + 1], FORWARD),
+        **dict.fromkeys([activate, group0 + 3, corrected], ACTIVATE),
+        **dict.fromkeys([group0, group0 + 1, group1, group1 + 1], OUT),
+        **dict.fromkeys([group0 + 2, group1 + 2], GRAM),
+    }
+    heads = sorted(cycle + FETCH for cycle in decided)
+    assert seen.cycles("broadcast.op")[: len(heads)] == heads
+    assert seen.values("broadcast.op", heads) == [decided[head - FETCH] for head in heads]
+    addresses = [0, 1, 2, 3, 4, 0, 5, 0, 1, 6, 7, 6, 0, 2, 3, 4, 8, 9, 8, 0, 5]
+    assert seen.values("broadcast.address", heads) == addresses
+    assert seen.values("broadcast.first", heads) == [1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
+    assert seen.values("broadcast.last", heads) == [0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 1]
+    states = [(first, 1), (activate + 2, 0), (start, 1), (corrected + 2, 0)]
+    assert seen.steps("sequencer.state") == states
+    assert seen.steps("sequencer.pending_v") == [(activate + 2, 1)]
+    assert seen.steps("sequencer.pending_u") == [(corrected + 2, 1)]
+    assert seen.changes("sequencer.parity") == [activate + 2, corrected + 2]
+    # Tile t holds the packet t cycles later; its neurons are 0, 1 and, in tile 0, 2.
+    hop = FETCH + 1
+    results = [first + 2 + hop + e + 1, activate + 1 + hop + e + 1]
+    assert seen.changes("tile 0 lane 0 result")[:2] == results
+    assert seen.changes("tile 1 lane 0 result")[:1] == [results[0] + 1]
+    activated = [activate + hop + y + ACTIVATED, group0 + 3 + hop + y + ACTIVATED]
+    assert seen.changes("tile 0 lane 0 activation")[:2] == activated
+    assert seen.changes("tile 1 lane 0 activation")[:2] == [cycle + 1 for cycle in activated]
+    assert seen["tile 1 lane 0 activation"][activated[1] + 1] == 0, "slot 1 has no neuron in tile 1"
+    partials = [cycle + hop + e + PARTIAL for cycle in (group0, group0 + 1, group0 + 2, group1, group1 + 1, group1 + 2)]
+    for tile in range(3):
+        assert seen.cycles(f"tile {tile} partial.valid")[:6] == [cycle + tile for cycle in partials]
+    one = config.formats.activation.one
+    assert seen["tile 2 partial.value"][partials[2] + 2] == one * one, "no gram yet but the bias tile's"
+    assert seen["tile 2 partial.value"][partials[5] + 2] == 0
+    assert seen.cycles("logit.valid")[:2] == [x - 1, x]
+    assert seen.cycles("results.valid")[:2] == [x + 2, x + 3]
+    assert seen.cycles("error.valid")[:2] == [x + SQUARED, x + SQUARED + 1]
+    # Corrections are served first; two tiles of two classes each.
+    words = [walk + WALK + 2, walk + WALK + 4, walk + WALK + 5]
+    words += [word + 2 * 2 + 1 + 1 for word in words]
+    assert seen.cycles("feedback.op")[:6] == words
+    assert seen.values("feedback.op", words) == [1, 1, 2, 1, 1, 2]
+    assert seen.values("feedback.correction", words) == [1, 1, 1, 0, 0, 0]
+    delivered = [(first + 1, 1), (group0 + 6, 0), (words[5], 1)]
+    assert seen.steps("sequencer.delivered")[:3] == delivered
+    assert seen.steps("sequencer.corrected")[:3] == [(activate + 1, 1), (group0 + 4, 0), (words[2], 1)]
+    assert seen.changes("tile 0 error_scalar")[0] == words[0] + 2
+    assert seen.changes("tile 0 lane 0 correction")[0] == corrected + hop + config.latency.multiply + 2
+    assert seen.changes("tile 1 lane 0 correction")[0] == corrected + hop + config.latency.multiply + 3
+    assert seen.values("broadcast.first", [corrected + FETCH]) == [1]
+    assert not any(seen.cycles(f"tile {tile} lane 0 weight_write.enable") for tile in range(3))
+
+
+def test_updates_by_hand():
+    """A flush after one sample: the first NULL sweep moves its update on, the second one applies it."""
+    config = accelerator([2, 3, 2], 2, 1, nonzeros=2, zero_skipping=False)
+    host = Host(config, 4, 1, events=False)
+    seen = record(config, None, host)
+    ops = seen.cycles("broadcast.op")
+    rows = [head for head in ops if seen["broadcast.op"][head] == FUSED]
+    outputs = [head for head in ops if seen["broadcast.op"][head] == OUT_FUSED]
+    assert seen.values("broadcast.address", rows) == [0, 1, 2, 3, 4, 5]
+    assert seen.values("broadcast.address", outputs) == [6, 7, 8, 9]
+    assert seen.values("broadcast.x_prev", rows) == 2 * [config.formats.activation.one, *host.samples[0].tolist()]
+    written = 1 + 2 + config.latency.align
+    fused = sorted([*rows, *outputs])
+    assert seen.cycles("tile 0 lane 0 weight_write.enable") == [head + written for head in fused]
+    # Slot 1 has no neuron in tile 1, whose row of the output group is written back as it was.
+    tile1 = [head for head in fused if seen["broadcast.address"][head] not in (3, 4, 5)]
+    assert seen.cycles("tile 1 lane 0 weight_write.enable") == [head + 1 + written for head in tile1]
+    assert seen.cycles("tile 2 lane 0 weight_write.enable") == [head + 2 + written for head in outputs[:2]]
+    assert seen.values("broadcast.op", ops).count(FORWARD) == 6 + 2, "no sample before: bias rows only"
+    assert len(seen.cycles("results.valid")) == 2, "NULL sweeps are not answered"
+
+
+def test_load_and_dump_by_hand():
+    """One row into 2 x 2 lanes and the bias tile and out again, both commands given at once."""
+    config = accelerator([2, 2, 2], 2, 2)
+    inputs = pins(config, 120, weights_in__valid=1, weights_in__data=np.arange(10, 130), weights_out__ready=1)
+    names = [signal.name for signal in input_signals(config)]
+    inputs[:, names.index("settings.row_first")] = 3
+    inputs[:, names.index("settings.row_count")] = 1
+    inputs[0, [names.index("command.load"), names.index("command.dump")]] = 1
+    seen = Recording(config, inputs, CycleModel(config).advance(inputs))
+    # The last of five words is decided in 6, so it is quiet from 6 + Q + 1 on.
+    read = 6 + config.latency.settle + 1 + 1
+    token = read + FETCH + config.latency.correct + ACTIVATED
+    out = token + 2 + 3 + 2
+    states = [(2, STATES["LOAD"]), (7, STATES["IDLE"]), (read, STATES["DUMP"]), (out + 5, STATES["IDLE"])]
+    assert seen.steps("sequencer.state") == states
+    assert seen.cycles("weights_in.ready") == [2, 3, 4, 5, 6]
+    assert seen.cycles("broadcast.op") == [*range(2 + FETCH, 7 + FETCH), read + FETCH]
+    assert seen.values("broadcast.value", np.arange(2, 7) + FETCH) == [12, 13, 14, 15, 16]
+    places = [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)]
+    for order, (tile, lane) in enumerate(places):
+        cycle = 2 + order + FETCH + 1 + tile + 2
+        assert seen.cycles(f"tile {tile} lane {lane} weight_write.enable") == [cycle]
+        assert seen.values(f"tile {tile} lane {lane} weight_write.data", [cycle]) == [12 + order]
+    assert seen.cycles("token.valid") == [token, token + 3]
+    assert seen.values("token.count", [token, token + 3]) == [3, 2]
+    assert seen.cycles("collector.busy") == list(range(read + 1, token + 3 + 2 + 1))
+    assert seen.cycles("tile 2 return.valid") == list(range(token + 5, token + 10))
+    assert seen.cycles("weights_out.valid") == list(range(out, out + 5))
+    assert seen.values("weights_out.data", np.arange(out, out + 5)) == [12, 13, 14, 15, 16]
