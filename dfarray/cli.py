@@ -47,6 +47,20 @@ class Mode(StrEnum):
     """How RTL and golden model are compared."""
 
     TRACE = "trace"
+    SIGNATURE = "signature"
+
+
+class Input(StrEnum):
+    """How samples are sent."""
+
+    DENSE = "dense"
+    EVENTS = "events"
+
+
+Sent = Annotated[
+    Input | None,
+    typer.Option("--input", help="All inputs, or the nonzero ones. Default: events if the array skips zeros."),
+]
 
 
 class Simulator(StrEnum):
@@ -63,6 +77,10 @@ def main() -> None:
 
 def _workspace(config_file: Path, command: str, directory: Path | None) -> Path:
     return directory or Path("build") / command / config_file.stem
+
+
+def _events(sent: Input | None) -> bool | None:
+    return None if sent is None else sent is Input.EVENTS
 
 
 @app.command()
@@ -107,6 +125,7 @@ def train(
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Accuracy curve, PNG.")] = None,
     directory: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR")] = None,
     simulator: Annotated[Simulator, typer.Option(help="For --engine rtl.")] = Simulator.VERILATOR,
+    sent: Sent = None,
     json_file: JsonFile = None,
     download: Download = False,
 ) -> None:
@@ -122,7 +141,9 @@ def train(
         if engine is Engine.GOLDEN:
             run = training_run.on_golden(config, dataset, epochs, samples)
         else:
-            run = training_run.on_rtl(config, dataset, epochs, samples, directory, simulator.value)
+            run = training_run.on_rtl(
+                config, dataset, epochs, samples, directory, simulator.value, events=_events(sent)
+            )
             failed = run.figures["mismatches"] != 0
         weights_file = save or directory / f"weights-{engine}.npz"
         run.save_weights(weights_file)
@@ -140,8 +161,11 @@ def cosim(
     config_file: ConfigFile,
     data: Data,
     samples: Annotated[int, typer.Option(min=2, help="Training samples to run.")] = 20,
-    mode: Annotated[Mode, typer.Option(help="trace: every architectural signal, every cycle.")] = Mode.TRACE,
+    mode: Annotated[
+        Mode, typer.Option(help="In every cycle: each architectural signal (trace), or their signature (faster).")
+    ] = Mode.TRACE,
     simulator: Annotated[Simulator, typer.Option()] = Simulator.VERILATOR,
+    sent: Sent = None,
     verilog: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Use this output of `dfarray generate`, edited or not.")
     ] = None,
@@ -156,26 +180,29 @@ def cosim(
         from dfarray import training_run
         from dfarray.golden.arithmetic import quantize_inputs
         from dfarray.golden.presentation import epoch_samples
+        from dfarray.sim import job
         from dfarray.sim.cosim import cosimulate
 
         config = load_configuration(config_file)
         dataset = training_run.load_checked(config, data, download)
         if samples > len(dataset.train_x):
             raise ValueError(f"--samples {samples}: {dataset.name} has {len(dataset.train_x)} training samples")
-        order, sent = epoch_samples(config, 1, dataset.train_x, samples)
+        order, shown = epoch_samples(config, 1, dataset.train_x, samples)
         gaps: dict[str, int] = dict.fromkeys(("sample_gaps", "result_gaps", "weight_gaps"), stalls * 256 // 100)
         with progress_bar("cosim", samples) as show:
             outcome = cosimulate(
                 config,
-                quantize_inputs(config, sent),
+                quantize_inputs(config, shown),
                 dataset.train_y[order],
                 directory=_workspace(config_file, "cosim", directory),
                 simulator=simulator.value,
                 verilog=verilog,
+                mode=job.Mode(mode.value),
+                events=_events(sent),
                 gaps=gaps,
                 progress=show,
             )
-        figures = {"config": str(config_file), "data": dataset.name, "mode": str(mode)} | outcome.report.as_dict()
+        figures = {"config": str(config_file), "data": dataset.name} | outcome.report.as_dict()
         report(f"{config_file.name} against the golden model", figures, json_file)
         failed = outcome.report.mismatches != 0
         if failed:

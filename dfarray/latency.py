@@ -110,10 +110,10 @@ def feedback_latency(scalars: int, nonzeros: int, lanes: int) -> int:
     return WALK + scalars * nonzeros + lanes
 
 
-MERGE_START = 5
+MERGE_START = 9
 """From the cycle in which a sample is taken, or discarded, to the first merge step of the next one."""
 
-MERGE_END = 6
+MERGE_END = 7
 """From the end of a merge to the sample being complete."""
 
 COMPLETE = 9

@@ -11,7 +11,6 @@ from dfarray.golden.datasets import Dataset, load_dataset
 from dfarray.golden.integer import IntegerNetwork
 from dfarray.golden.training import Epoch, check_fits, train_epochs
 
-DEMO_TRACED = 20
 DEMO_WAVEFORM_CYCLES = 1200
 DEMO_ACCURACY = 0.95
 
@@ -74,9 +73,22 @@ def on_rtl(
     samples: int | None,
     directory: Path,
     simulator: str,
-    trace_samples: int = 0,
+    *,
+    events: bool | None = None,
+    record_cycles: int = 0,
 ) -> Run:
-    """Train on the simulated RTL; the final weights and every logit are compared with the integer model."""
+    """Train on the simulated RTL.
+
+    The signature of every cycle is compared with the cycle model, every logit and the final weights with the integer
+    model.
+
+    Parameters
+    ----------
+    events : bool or None
+        Send samples as events; None: if the array skips zeros.
+    record_cycles : int
+        So many first cycles leave their trace.
+    """
     from dfarray.sim.engine import train_rtl
 
     size = len(dataset.train_x[:samples])
@@ -87,7 +99,8 @@ def on_rtl(
             epochs,
             directory=directory,
             samples=samples,
-            trace_samples=trace_samples,
+            events=events,
+            record_cycles=record_cycles,
             simulator=simulator,
             progress=show,
         )
@@ -122,7 +135,9 @@ def demonstrate(config: Configuration, directory: Path) -> dict:
     from dfarray.sim.waveform import write_waveform
 
     dataset = load_checked(config, "digits", False)
-    run = on_rtl(config, dataset, config.training.epochs, None, directory, "verilator", DEMO_TRACED)
+    run = on_rtl(
+        config, dataset, config.training.epochs, None, directory, "verilator", record_cycles=DEMO_WAVEFORM_CYCLES
+    )
     manifest = json.loads((directory / "verilog" / "manifest.json").read_text(encoding="utf-8"))
     waveform, plot = directory / "first_samples.vcd", directory / "accuracy.png"
     write_waveform(config, manifest, directory / "run" / "trace.bin", waveform, DEMO_WAVEFORM_CYCLES)

@@ -1,6 +1,6 @@
 """The input store: takes samples in, dense or as events, and merges them into the row lists that sweeps send."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import delay, q_shape
 from dfarray.hw.gram import GramAccumulator
+from dfarray.hw.list_reader import ListReader
 from dfarray.hw.stores import STORE_READ, row_entry
 from dfarray.latency import MERGE_END, MERGE_START
 from dfarray.trace import index_bits
@@ -40,8 +41,10 @@ class InputStore(wiring.Component):
         The incoming sample is complete; its label.
     take : In(1)
         It becomes the latest sample.
-    rows, gram : Out
-        Of the latest sample: entries, and the gram with the sample before.
+    next_rows, rows_newest, rows_older : Out
+        Entries of the incoming sample's list, of the latest sample's, and of the one's before.
+    gram : Out
+        Of the latest sample with the one before.
     previous : In(1)
         Show the row list of the sample before the latest instead.
     entry : In
@@ -62,7 +65,9 @@ class InputStore(wiring.Component):
                 "complete": Out(1),
                 "label": Out(index_bits(config.network.classes)),
                 "take": In(1),
-                "rows": Out(rows),
+                "next_rows": Out(rows),
+                "rows_newest": Out(rows),
+                "rows_older": Out(rows),
                 "gram": Out(q_shape(config.gram)),
                 "previous": In(1),
                 "entry": In(rows),
@@ -78,77 +83,59 @@ class InputStore(wiring.Component):
         restart, closed = Signal(), Signal()
         head, used = self._accept(m, closed, restart)
 
-        # A merge step: the smallest index of the incoming sample's, and of the two samples before.
         value = q_shape(config.formats.activation)
-        index = index_bits(config.network.inputs)
-        event = data.StructLayout({"index": index, "value": value})
+        event = data.StructLayout({"index": index_bits(config.network.inputs), "value": value})
         places = index_bits(config.network.inputs + 1)
         own_counts = Array(Signal(places, name=f"own_count_{bank}") for bank in range(BANKS))
         row_counts = Array(Signal(places, name=f"row_count_{bank}") for bank in range(BANKS))
-        position = {name: Signal(places, name=f"position_{name}") for name in "uv"}
-        bank_of = {"u": older, "v": newest}
-        ports, stores = [], []
+        own_ports, row_ports = [], []
         for bank in range(BANKS):
-            m.submodules[f"own_{bank}"] = own = Memory(shape=event, depth=max(2, config.network.inputs), init=[])
-            m.submodules[f"rows_{bank}"] = rows = Memory(
-                shape=row_entry(config), depth=max(2, config.network.inputs), init=[]
-            )
-            ports.append(own.read_port())
-            stores.append((own.write_port(), rows.write_port(), rows.read_port()))
-        own_read = Array(port.data for port in ports)
-        valid = {name: Signal(name=f"valid_{name}") for name in "uv"}
-        ahead = {name: Signal(places, name=f"ahead_{name}") for name in "uv"}
-        key_a, smallest = Signal(index + 1), Signal(index + 1)
-        m.d.comb += key_a.eq(Cat(head.index, ~head.valid))
-        keys = {}
-        for name in "uv":
-            keys[name] = Signal(index + 1, name=f"key_{name}")
-            m.d.comb += [
-                valid[name].eq(position[name] != own_counts[bank_of[name]]),
-                keys[name].eq(Cat(own_read[bank_of[name]]["index"], ~valid[name])),
-            ]
-        for bank, port in enumerate(ports):
-            m.d.comb += port.addr.eq(Mux(older == bank, ahead["u"], ahead["v"]))
+            depth = max(2, config.network.inputs)
+            m.submodules[f"own_{bank}"] = own = Memory(shape=event, depth=depth, init=[])
+            m.submodules[f"rows_{bank}"] = rows = Memory(shape=row_entry(config), depth=depth, init=[])
+            own_ports.append((own.write_port(), own.read_port()))
+            row_ports.append((rows.write_port(), rows.read_port()))
+        u, v = self._readers(m, event, own_ports, own_counts, older, newest, restart)
 
+        # A merge step takes what has the smallest index: of the incoming sample, and of the two before.
         waiting = Signal(range(MERGE_START), init=MERGE_START - 1)
-        merging, step, done = Signal(init=1), Signal(), Signal()
-        last_used = closed & ~head.valid
-        smaller = Mux(key_a < keys["u"], key_a, keys["u"])
-        m.d.comb += [
-            smallest.eq(Mux(keys["v"] < smaller, keys["v"], smaller)),
-            step.eq(merging & (waiting == 0) & (head.valid | last_used)),
-            done.eq(step & last_used & ~valid["u"]),
-        ]
+        armed, merging = Signal(), Signal(init=1)
+        step, done, last_used = Signal(), Signal(), Signal()
         with m.If(waiting != 0):
-            m.d.sync += waiting.eq(waiting - 1)
-        takes = {"a": Signal(), "u": Signal(), "v": Signal()}
+            m.d.sync += [waiting.eq(waiting - 1), armed.eq(waiting == 1)]
         m.d.comb += [
-            takes["a"].eq(step & ~done & (key_a == smallest)),
-            used.eq(takes["a"]),
+            last_used.eq(closed & ~head.valid),
+            step.eq(merging & armed & (head.valid | last_used)),
+            done.eq(step & last_used & u.exhausted),
         ]
-        for name in "uv":
-            m.d.comb += [
-                takes[name].eq(step & ~done & (keys[name] == smallest)),
-                ahead[name].eq(position[name] + takes[name]),
-            ]
-            m.d.sync += position[name].eq(ahead[name])
-        x = {
-            "a": Mux(takes["a"], head.value, 0),
-            "u": Mux(takes["u"], own_read[older].value, 0),
-            "v": Mux(takes["v"], own_read[newest].value, 0),
+        heads = {
+            "a": (head.valid, head.index),
+            **{n: (r.head.valid, r.head.entry.index) for n, r in (("u", u), ("v", v))},
         }
-        every = Const(not config.array.zero_skipping)
-        keep_row = step & ~done & ((x["a"] != 0) | (x["u"] != 0) | (every & takes["a"]))
-        keep_own = takes["a"] & ((x["a"] != 0) | every)
-        for bank, (own_write, row_write, _) in enumerate(stores):
+        takes = {name: Signal(name=f"takes_{name}") for name in heads}
+        for name, (valid, index) in heads.items():
+            others = [heads[other] for other in heads if other != name]
+            first = ~Cat(other_valid & (other < index) for other_valid, other in others).any()
+            m.d.comb += takes[name].eq(step & ~done & valid & first)
+        m.d.comb += [used.eq(takes["a"]), u.take.eq(takes["u"]), v.take.eq(takes["v"])]
+
+        # A cycle later it is written.
+        taken = {name: delay(m, take & ~restart, 1, f"taken_{name}", reset_less=False) for name, take in takes.items()}
+        values = {"a": head.value, "u": u.head.entry.value, "v": v.head.entry.value}
+        x = {name: delay(m, Mux(takes[name], item, 0), 1, f"x_{name}") for name, item in values.items()}
+        index = delay(m, Mux(takes["a"], head.index, u.head.entry.index), 1, "step_index")
+        every = not config.array.zero_skipping
+        keep_own = taken["a"] & ((x["a"] != 0) | every)
+        keep_row = (taken["a"] & ((x["a"] != 0) | every)) | (taken["u"] & (x["u"] != 0))
+        for bank, ((own_write, _), (row_write, _)) in enumerate(zip(own_ports, row_ports, strict=True)):
             m.d.comb += [
                 own_write.en.eq(keep_own & (incoming == bank)),
                 own_write.addr.eq(own_counts[incoming]),
-                own_write.data.index.eq(smallest),
+                own_write.data.index.eq(index),
                 own_write.data.value.eq(x["a"]),
                 row_write.en.eq(keep_row & (incoming == bank)),
                 row_write.addr.eq(row_counts[incoming]),
-                row_write.data.index.eq(smallest),
+                row_write.data.index.eq(index),
                 row_write.data.previous.eq(x["u"]),
                 row_write.data.current.eq(x["a"]),
             ]
@@ -159,7 +146,7 @@ class InputStore(wiring.Component):
 
         m.submodules.gram_accumulator = gram = GramAccumulator(config)
         m.d.comb += [
-            gram.valid.eq(takes["a"] & takes["v"]),
+            gram.valid.eq(taken["a"] & taken["v"]),
             gram.a.eq(x["a"]),
             gram.b.eq(x["v"]),
             gram.clear.eq(self.take | restart),
@@ -172,9 +159,8 @@ class InputStore(wiring.Component):
         with m.If(self.take | restart):
             m.d.sync += [
                 waiting.eq(MERGE_START - 1),
+                armed.eq(0),
                 merging.eq(1),
-                position["u"].eq(0),
-                position["v"].eq(0),
             ]
         with m.If(restart):
             m.d.sync += [own_counts[incoming].eq(0), row_counts[incoming].eq(0)]
@@ -189,8 +175,30 @@ class InputStore(wiring.Component):
                 own_counts[older].eq(0),
                 row_counts[older].eq(0),
             ]
-        self._read(m, [read for _, _, read in stores], row_counts, newest, older)
+        m.d.comb += [
+            self.next_rows.eq(row_counts[incoming]),
+            self.rows_newest.eq(row_counts[newest]),
+            self.rows_older.eq(row_counts[older]),
+        ]
+        self._read(m, [read for _, read in row_ports], newest, older)
         return m
+
+    def _readers(self, m, event, ports, counts, older, newest, restart):
+        """Readers of the lists of the sample before the latest, and of the latest."""
+        readers = []
+        for name, role in (("u", older), ("v", newest)):
+            m.submodules[f"reader_{name}"] = reader = ListReader(event, self._config.network.inputs)
+            words = [delay(m, port.data, 1, f"own_word_{name}_{bank}") for bank, (_, port) in enumerate(ports)]
+            m.d.comb += [
+                reader.restart.eq(self.take | restart),
+                reader.count.eq(counts[role]),
+                reader.word.eq(delay(m, Array(words)[role], 1, f"word_{name}")),
+            ]
+            readers.append(reader)
+        u, v = readers
+        for bank, (_, port) in enumerate(ports):
+            m.d.comb += port.addr.eq(Mux(older == bank, u.address, v.address))
+        return u, v
 
     def _accept(self, m, closed, restart):
         """The waiting register A; returns it and the signal that uses it up."""
@@ -232,9 +240,9 @@ class InputStore(wiring.Component):
                     m.d.sync += self.label.eq(payload.label)
         return head, used
 
-    def _read(self, m, ports, counts, newest, older):
+    def _read(self, m, ports, newest, older):
         bank = Signal(2)
-        m.d.comb += [bank.eq(Mux(self.previous, older, newest)), self.rows.eq(counts[bank])]
+        m.d.comb += bank.eq(Mux(self.previous, older, newest))
         address = delay(m, self.entry[: len(ports[0].addr)], 2, "entry")
         for port in ports:
             m.d.comb += port.addr.eq(address)

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
+from dfarray.hw.arithmetic import delay
 from dfarray.hw.settings import COMMANDS, settings_layout
 from dfarray.register_map import ADDRESS_BITS, Access, register_map
 
@@ -143,10 +144,10 @@ class RegisterFile(wiring.Component):
         bus = self.bus
         samples, framing_errors, busy_cycles, macs = Signal(32), Signal(32), Signal(32), Signal(64)
         m.d.sync += [
-            samples.eq(samples + self.sample_done),
-            framing_errors.eq(framing_errors + self.framing_error),
-            busy_cycles.eq(busy_cycles + self.busy),
-            macs.eq(macs + self.macs),
+            samples.eq(samples + delay(m, self.sample_done, 1, "sample_done")),
+            framing_errors.eq(framing_errors + delay(m, self.framing_error, 1, "framing_error")),
+            busy_cycles.eq(busy_cycles + delay(m, self.busy, 1, "busy")),
+            macs.eq(macs + delay(m, self.macs, 1, "macs")),
         ]
         readable = {
             **values,

@@ -69,8 +69,10 @@ class Sequencer(wiring.Component):
         Its sweep starts.
     start_sweep : Out(1)
         Any sweep starts.
-    input_rows, input_gram : In
-        Entries and gram of the sample being swept.
+    next_rows, rows_newest, rows_older : In
+        Entries of the lists of the incoming sample, of the latest, and of the one before.
+    input_gram : In
+        Gram of the latest sample.
     previous_list : Out(1)
         The input list of the sample before the latest is swept.
     layer : Out
@@ -97,7 +99,7 @@ class Sequencer(wiring.Component):
         A requested weight has left.
     busy : Out(1)
     macs : Out
-        Useful multiply-accumulates of the packet decided in the cycle before.
+        Useful multiply-accumulates of the packet decided two cycles before.
     """
 
     def __init__(self, config: Configuration):
@@ -120,7 +122,9 @@ class Sequencer(wiring.Component):
                 "label": In(index_bits(config.network.classes)),
                 "take_sample": Out(1),
                 "start_sweep": Out(1),
-                "input_rows": In(rows),
+                "next_rows": In(rows),
+                "rows_newest": In(rows),
+                "rows_older": In(rows),
                 "input_gram": In(gram),
                 "previous_list": Out(1),
                 "layer": Out(index_bits(len(config.network.layers))),
@@ -159,7 +163,7 @@ class Sequencer(wiring.Component):
         config, latency = self._config, self._config.latency
         layers = len(config.network.layers) - 1
         self._sweep = Signal(sample_settings(config))  # Of the sweep under way.
-        self._null, self._previous = Signal(), Signal()
+        self._null, self._previous, self._first = Signal(), Signal(), Signal(init=1)
         self._freeze_u, self._freeze_v = Signal(layers), Signal(layers)
         self._waiting = Signal(COMMANDS)
         self._address, self._rows_left = Signal(index_bits(config.array.bank_rows)), Signal(self._row_bits)
@@ -180,11 +184,23 @@ class Sequencer(wiring.Component):
         with m.Elif(resting != 0):
             m.d.sync += resting.eq(resting - 1)
 
-        self._hidden_wait, self._output_wait = Signal(range(config.array.lanes + 1)), Signal(range(256 + 64))
-        self._activate_wait = Signal(range(latency.align + 1))
-        for counter in (self._hidden_wait, self._output_wait, self._activate_wait):
-            with m.If(counter != 0):
-                m.d.sync += counter.eq(counter - 1)
+        # Shift registers: whether a wait is over is one bit.
+        waits = {
+            "hidden": config.array.lanes - 1,
+            "output": latency.output_wait(config.array.lanes) - 1,
+            "activate": latency.align,
+        }
+        self._waits = {name: (Signal(name=f"{name}_waits"), cycles) for name, cycles in waits.items()}
+        for name, (waits, cycles) in self._waits.items():
+            left = Signal(range(cycles + 1), name=f"{name}_left")
+            started = Signal(name=f"{name}_wait_starts")
+            self._waits[name] = (waits, started)
+            with m.If(started):
+                m.d.sync += [left.eq(cycles), waits.eq(cycles > 0)]
+            with m.Elif(waits):
+                m.d.sync += [left.eq(left - 1), waits.eq(left != 1)]
+        self._left, self._at_end = Signal(self._row_bits), Signal()
+        self._list = Signal(self._row_bits)
 
         # Whatever is decided, at most one of these.
         may_output, may_activate, may_hidden = Signal(), Signal(), Signal()
@@ -223,10 +239,9 @@ class Sequencer(wiring.Component):
     def _hidden_rows(self, m, may, free):
         config, latency = self._config, self._config.latency
         inputs = self._layer == 0
-        first = self.row == 0
-        rows = Mux(inputs, self.input_rows, self.list_rows)
+        first = self._first
         known = inputs | self.list_complete
-        last = known & (self.row == rows)
+        last = Mux(inputs, self._at_end, self.list_complete & (self.row == self.list_rows))
         frozen_u = self._freeze_u.bit_select(self._layer, 1)
         frozen_v = self._freeze_v.bit_select(self._layer, 1)
 
@@ -243,7 +258,7 @@ class Sequencer(wiring.Component):
             "no_delta": first & self.pending_u & ~frozen_u & ~self.delivered,
             "unwritten": first & recent.any(),
             "no_entry": ~known & ~(self.list_rows > self.row),
-            "no_room": last & (self.activate | (self._hidden_wait != 0)),
+            "no_room": last & (self.activate | self._waits["hidden"][0]),
             "no_errors": last & self._last_slot & self.pending_u & ~self.ready.bit_select(self.parity, 1),
         }
         m.d.comb += may.eq(free & (self.state == State.SWEEP) & ~Cat(*stalls.values()).any())
@@ -264,7 +279,12 @@ class Sequencer(wiring.Component):
                 packet.null.eq(self._null),
                 packet.noise.eq(self.noise_state),
             ]
-            m.d.sync += self.row.eq(self.row + 1)
+            m.d.sync += [
+                self.row.eq(self.row + 1),
+                self._first.eq(0),
+                self._left.eq(self._left - 1),
+                self._at_end.eq(self._left == 1),
+            ]
             with m.If(first):
                 request = self.shadow_request
                 m.d.comb += [
@@ -280,30 +300,42 @@ class Sequencer(wiring.Component):
                     ),
                 ]
             with m.If(last):
-                m.d.sync += [self.row.eq(0), self.slot.eq(self.slot + 1)]
+                m.d.sync += [
+                    self.row.eq(0),
+                    self._first.eq(1),
+                    self.slot.eq(self.slot + 1),
+                    self._left.eq(self._list),
+                    self._at_end.eq(self._list == 0),
+                ]
                 self._end_slot(m, inputs, frozen_v)
         self._count(m, may, first)
 
     def _count(self, m, may, first):
-        """Useful multiply-accumulates, a cycle later."""
+        """Useful multiply-accumulates, two cycles later."""
         frozen = self._freeze_u.bit_select(self._layer, 1)
-        forward, update = ~self._null, self.pending_u & ~frozen
-        hidden = Mux(may & ~first, Mux(forward, self._neurons, 0) + Mux(update, self._neurons, 0), 0)
         context = self._output
         weights = (self.decision.op == Operation.OUT) | (self.decision.op == Operation.OUT_FUSED)
-        outputs = Mux(
-            weights, Mux(context.null, 0, self._group_neurons) + Mux(context.update, self._group_neurons, 0), 0
-        )
-        m.d.sync += self.macs.eq(hidden + outputs)
+        hidden = may & ~first
+        forward = Signal.like(self.macs)
+        update = Signal.like(self.macs)
+        neurons = Mux(weights, self._group_neurons, self._neurons)
+        forwards, updates = Signal(), Signal()
+        counted = delay(m, neurons, 1, "counted_neurons")
+        m.d.sync += [
+            forwards.eq(Mux(weights, ~context.null, hidden & ~self._null)),
+            updates.eq(Mux(weights, context.update, hidden & self.pending_u & ~frozen)),
+        ]
+        m.d.comb += [forward.eq(Mux(forwards, counted, 0)), update.eq(Mux(updates, counted, 0))]
+        m.d.sync += self.macs.eq(forward + update)
 
     def _end_slot(self, m, inputs, frozen_v):
         """The last row of a slot is decided: an ACTIVATE waits; after the last slot the generations move on."""
         waiting, sweep = self._activation, self._sweep
         layers = len(self._config.network.layers) - 1
         corrects = self.pending_v & sweep.train & ~self._null
+        m.d.comb += self._waits["activate"][1].eq(1)
         m.d.sync += [
             self.activate.eq(1),
-            self._activate_wait.eq(self._config.latency.align),
             waiting.slot.eq(self.slot),
             waiting.last_slot.eq(self._last_slot),
             waiting.correct.eq(corrects & ~frozen_v),
@@ -348,7 +380,7 @@ class Sequencer(wiring.Component):
         m.d.comb += may.eq(
             free
             & self.activate
-            & (self._activate_wait == 0)
+            & ~self._waits["activate"][0]
             & ~self.output
             & ~self.collector_busy
             & (self.corrected | ~waiting.correct)
@@ -374,11 +406,12 @@ class Sequencer(wiring.Component):
                 request.slot.eq(Mux(waiting.last_slot, 0, waiting.slot + 1)),
                 request.bank.eq(waiting.output.parity ^ ~waiting.last_slot),
             ]
-            m.d.sync += [self.activate.eq(0), self._hidden_wait.eq(config.array.lanes - 1)]
+            m.d.comb += self._waits["hidden"][1].eq(1)
+            m.d.sync += self.activate.eq(0)
             with m.If(~returned):
+                m.d.comb += self._waits["output"][1].eq(1)
                 m.d.sync += [
                     self.output.eq(1),
-                    self._output_wait.eq(latency.output_wait(config.array.lanes) - 1),
                     self._output.eq(waiting.output),
                     self._group.eq(waiting.slot - self._group_slot),
                 ]
@@ -407,7 +440,7 @@ class Sequencer(wiring.Component):
         starts = (self._group == 0) & (self.output_row == 0)
         gram = self.output_row == classes
         m.d.comb += [
-            may.eq(free & self.output & (self._output_wait == 0) & (~starts | self.error_idle)),
+            may.eq(free & self.output & ~self._waits["output"][0] & (~starts | self.error_idle)),
             self.error_context.eq(context),
             self.final_group.eq(self._group == len(groups) - 1),
         ]
@@ -434,6 +467,7 @@ class Sequencer(wiring.Component):
         pending = self.pending_u | self.pending_v
         start_transfer = [self._address.eq(settings.row_first), self._rows_left.eq(settings.row_count)]
         null, sample = Signal(), Signal()
+        rows = Mux(null, Mux(self.pending_v, self.rows_older, self.rows_newest), self.next_rows)
         with m.If(quiet & waiting.seed):
             m.d.comb += self.reseed.eq(1)
             m.d.sync += waiting.seed.eq(0)
@@ -457,6 +491,9 @@ class Sequencer(wiring.Component):
                 self.state.eq(State.SWEEP),
                 self._null.eq(null),
                 self._previous.eq(null & self.pending_v),
+                self._list.eq(rows),
+                self._left.eq(rows),
+                self._at_end.eq(rows == 0),
             ]
         with m.If(sample):
             m.d.sync += [
