@@ -5,7 +5,7 @@ from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import lookup
+from dfarray.hw.arithmetic import delay, lookup
 from dfarray.hw.collector import collect_request
 from dfarray.hw.context import output_context, sample_settings
 from dfarray.hw.packets import Kind, Operation
