@@ -1,10 +1,13 @@
 """Cycles of a training sample from the configuration alone: when the sequencer decides what.
 
-The rules of docs/architecture.md sections 4.3 and 4.6 for a steady stream of training samples: the host never waits, and
-no layer is frozen.
+The rules of docs/architecture.md sections 4.3 and 4.6 for a steady stream of training samples: the host never waits,
+and no layer is frozen.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from dfarray.configuration import Configuration, ErrorKind
 from dfarray.latency import (
@@ -20,28 +23,26 @@ from dfarray.latency import (
     first_error,
 )
 
-WARM_UP, COUNTED = 6, 12
-"""Samples until nothing of the start is left, and samples counted: a whole number of periods of up to four samples."""
+WARM_UP, COUNTED = 8, 12
+"""Samples until nothing of the start is left, and samples counted: a few may take turns."""
 
 
 @dataclass(frozen=True)
 class SampleCycles:
-    """Cycles of one training sample, by what the sequencer does in them.
+    """Cycles of one training sample, by what the sequencer does in them; means over samples.
 
     Attributes
     ----------
     total : float
-        From one sample to the next, the mean of several.
-    rows, activations, outputs : int
-        Packets: hidden rows, biases included; one ACTIVATE a slot; output rows and gram rows.
-    waiting : float
-        Cycles without a packet.
+        From one sample to the next.
+    rows, activations, outputs : float
+        For hidden rows, biases included; for one ACTIVATE a slot; for output rows and gram rows.
     """
 
     total: float
-    rows: int
-    activations: int
-    outputs: int
+    rows: float
+    activations: float
+    outputs: float
 
     @property
     def waiting(self) -> float:
@@ -49,27 +50,77 @@ class SampleCycles:
         return self.total - self.rows - self.activations - self.outputs
 
 
-def sample_cycles(config: Configuration, *, inputs: int | None = None, merge_steps: int | None = None) -> SampleCycles:
-    """Cycles of a training sample in a steady stream.
+@dataclass(frozen=True)
+class SampleWork:
+    """What a sample's inputs make of it.
+
+    Attributes
+    ----------
+    entries : int
+        Of the input layer's row list.
+    steps : int
+        In which it is merged with the two samples before.
+    """
+
+    entries: int
+    steps: int
+
+
+def dense_work(config: Configuration) -> SampleWork:
+    """Work of a sample none of whose inputs is zero."""
+    return SampleWork(config.network.inputs, config.network.inputs)
+
+
+def event_work(x: np.ndarray) -> list[SampleWork]:
+    """Work of samples that come as events, zeros skipped.
+
+    Parameters
+    ----------
+    x : int array (samples, n_0)
+        Activation codes, in the order in which they are sent.
+    """
+    sent = np.asarray(x) != 0
+    work = []
+    for n, nonzero in enumerate(sent):
+        oldest = sent[n - 2] if n > 1 else np.zeros_like(nonzero)
+        latest = sent[n - 1] if n > 0 else oldest
+        listed = nonzero | oldest
+        merged = listed.copy()
+        merged[0] |= not nonzero.any()  # An empty sample still sends one event.
+        last = int(np.flatnonzero(merged)[-1])
+        passed = (latest & ~merged)[:last]
+        work.append(SampleWork(int(listed.sum()), int(merged.sum() + passed.sum())))
+    return work
+
+
+def sample_cycles(config: Configuration, work: Sequence[SampleWork] | None = None) -> SampleCycles:
+    """Mean cycles of a training sample in a steady stream.
+
+    Layers behind the second are taken to send all their rows, as they do unless activations are zero.
 
     Parameters
     ----------
     config : Configuration
-    inputs : int or None
-        Entries of the input layer's row list; None for all inputs. Other layers send all their rows.
-    merge_steps : int or None
-        Steps in which a sample is merged with the two before it; None for n_0, those of dense samples.
+    work : sequence of SampleWork or None
+        Samples in order, more than WARM_UP + 1, of which all but the first WARM_UP count; None for dense ones.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer samples.
     """
-    network = config.network
-    entries = network.inputs if inputs is None else inputs
-    steps = network.inputs if merge_steps is None else merge_steps
-    machine = _Sequencer(config, entries, steps)
-    while len(machine.starts) < WARM_UP + COUNTED + 1:
+    work = [dense_work(config)] * (WARM_UP + COUNTED + 1) if work is None else work
+    counted = len(work) - WARM_UP - 1
+    if counted < 1:
+        raise ValueError(f"At least {WARM_UP + 2} samples are needed, not {len(work)}")
+    machine = _Sequencer(config, work)
+    while len(machine.starts) < len(work):
         machine.step()
-    total = (machine.starts[-1] - machine.starts[WARM_UP]) / COUNTED
-    interval = config.latency.interval
+    entries = float(np.mean([item.entries for item in work[WARM_UP:-1]]))
     rows = sum(1 + (entries if item.layer == 1 else item.fan_in) for item in config.passes)
-    outputs = len(config.output_groups) * (network.classes + 1)
+    outputs = len(config.output_groups) * (config.network.classes + 1)
+    interval = config.latency.interval
+    total = (machine.starts[-1] - machine.starts[WARM_UP]) / counted
     return SampleCycles(total, interval * rows, interval * len(config.passes), interval * outputs)
 
 
@@ -105,16 +156,16 @@ class _Feedback:
 class _Sequencer:
     """The rules of section 4.3, cycle by cycle, and nothing of the data."""
 
-    def __init__(self, config: Configuration, entries: int, steps: int):
+    def __init__(self, config: Configuration, work: Sequence[SampleWork]):
         self.config, self.passes = config, config.passes
         self.latency, self.tiles, self.lanes = config.latency, config.array.tiles, config.array.lanes
         self.first_group = config.output_groups[0][0].slot
         self.classes = config.network.classes
         self.softmax = config.network.error is ErrorKind.SOFTMAX_CROSS_ENTROPY
-        self.entries, self.steps = entries, steps
+        self.work = work
         self.cycle = 0
         self.starts: list[int] = []
-        self.complete_from = MERGE_START - 1 + steps + MERGE_END
+        self.complete_from = MERGE_START - 1 + work[0].steps + MERGE_END
         self.sweeping, self.slot, self.row = False, 0, 0
         self.activation: tuple[int, int] | None = None  # (slot, sample)
         self.output: tuple[int, int] | None = None
@@ -139,7 +190,8 @@ class _Sequencer:
             self.starts.append(cycle)
             self.sweeping = True
             self.arrivals, self.layer_complete = {}, {}
-            self.complete_from = cycle + MERGE_START + self.steps + MERGE_END
+            following = self.work[min(len(self.starts), len(self.work) - 1)]
+            self.complete_from = cycle + MERGE_START + following.steps + MERGE_END
         self.cycle += 1
 
     ended = slot_ended = -1
@@ -209,7 +261,7 @@ class _Sequencer:
             if cycle - self.last_row[self.slot] <= self.latency.align + 2:
                 return False
         if item.layer == 1:
-            last = self.row == self.entries
+            last = self.row == self.work[sample].entries
         else:
             arrived = self.arrivals.get(item.layer - 1, [])
             complete = cycle >= self.layer_complete.get(item.layer - 1, cycle + 1)
