@@ -64,7 +64,7 @@ def test_manifest_describes_the_verilog(generated):
     assert manifest["costs"]["array"]["scalars"] == 3 + 3
 
 
-@pytest.mark.parametrize(("layers", "tiles", "lanes"), [([1, 2], 1, 1), ([1, 1, 2], 1, 1), ([3, 4, 2], 2, 1)])
+@pytest.mark.parametrize(("layers", "tiles", "lanes"), [([1, 1, 2], 1, 1), ([1, 1, 1, 2], 1, 1), ([3, 4, 2], 2, 1)])
 def test_no_wire_without_bits(layers, tiles, lanes, tmp_path):
     config = accelerator(layers, tiles, lanes)
     generate(config, initial_weights(config), tmp_path)
