@@ -75,7 +75,7 @@ WALK = 5
 """From the start of a feedback walk to the head, the words before not counted."""
 
 DELTA = 10
-"""From a DELTA word in a tile to the lane's shadow or correction delta; not more than FETCH, so that a row may follow."""
+"""From a DELTA word in a tile to the lane's shadow or correction delta; at most FETCH, so that a row may follow."""
 
 FAMILIES = {
     "generic": Latency(weight_read=2, multiply=3),
@@ -86,8 +86,8 @@ FAMILIES = {
 """Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers.
 
 ECP5 has one more register behind each, since the routes from the hard blocks limit its clock. An iCE40 block RAM has no
-output register, so its second cycle is a register in the fabric; its large RAM has one port, so a packet comes every second
-cycle.
+output register, so its second cycle is a register in the fabric; its large RAM has one port, so a packet comes every
+second cycle.
 """
 
 

@@ -185,7 +185,7 @@ class _Sequencer:
         cycle = self.cycle
         self.feedback.step(cycle, self.known)
         if cycle % self.latency.interval == 0:
-            self._output_row() or self._activate() or self._hidden_row()
+            any(decide() for decide in (self._output_row, self._activate, self._hidden_row))
         if not self.sweeping and self.ended != cycle and cycle >= self.complete_from:
             self.starts.append(cycle)
             self.sweeping = True

@@ -1,7 +1,7 @@
 """How the architectural signals of a cycle are packed into 64-bit words.
 
-The test bench writes them so, the signature is taken over them, and the models can produce them directly. A signal of at
-most 64 bits never crosses a word, so reading one is a shift and a mask.
+The test bench writes them so, the signature is taken over them, and the models can produce them directly. A signal of
+at most 64 bits never crosses a word, so reading one is a shift and a mask.
 """
 
 from dataclasses import dataclass

@@ -28,7 +28,7 @@ def build(
     *,
     seed: int = 1,
     mhz: float | None = None,
-    cycles_per_sample: int | None = None,
+    cycles_per_sample: float | None = None,
     native: bool = False,
     progress: Callable[[str, int], None] = lambda step, done: None,
 ) -> dict:

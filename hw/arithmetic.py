@@ -90,11 +90,8 @@ def fabric_product(m: Module, a: Value, b: Value, name: str) -> Value:
     for low in range(0, len(b), 2):
         high = low + 1 < len(b)
         one, two = Mux(b[low], a, 0), Mux(b[low + 1], a, 0) << 1 if high else Const(0)
-        # The top bit counts negative.
-        if low + 2 >= len(b):
-            term = one - two if high else -one
-        else:
-            term = one + two
+        top = low + 2 >= len(b)  # Whose highest bit counts negative.
+        term = (one - two if high else -one) if top else one + two
         terms.append((term << low)[:width].as_signed())
     return adder_tree(m, terms, name)[:width].as_signed()
 

@@ -23,8 +23,8 @@ def sample_settings(config: Configuration) -> data.StructLayout:
 def output_context(config: Configuration) -> data.StructLayout:
     """Of a sample's output rows.
 
-    ``null``: nobody wants the answer; ``update``: the rows apply U's update; ``correct``: the sums are corrected for V's;
-    ``parity``: of the sweep, U's bank and later the sample's own; ``noise``: state of the rounding noise.
+    ``null``: nobody wants the answer; ``update``: the rows apply U's update; ``correct``: the sums are corrected for
+    V's; ``parity``: of the sweep, U's bank and later the sample's own; ``noise``: state of the rounding noise.
     """
     return data.StructLayout(
         {"settings": sample_settings(config), "null": 1, "update": 1, "correct": 1, "parity": 1, "noise": 32}

@@ -133,7 +133,7 @@ class FeedbackNetwork(wiring.Component):
         return m
 
     def _choose(self, m, walking, begin):
-        """Keep one request of each kind, and begin the walk of one whose g are there; an ACTIVATE waits for corrections, they come first."""
+        """Keep one request of each kind, and begin the walk of one whose g are there; corrections first."""
         kept = {name: Signal(feedback_request(self._config), name=f"kept_{name}") for name in ("shadow", "correction")}
         may = {name: kept[name].valid & self.ready.bit_select(kept[name].bank, 1) for name in kept}
         corrects = Signal()

@@ -25,9 +25,8 @@ class State(enum.Enum, shape=2):
 def decision(config: Configuration) -> data.StructLayout:
     """The packet decided in this cycle, without what the fetch stage adds.
 
-    ``base`` is the bank row, the entry's index not added; ``bias``, ``unit``: x is the bias input, the code 1;
-    ``inputs``: the entry is the input store's; ``null``: of a NULL sweep; ``error``: value is g of the class in ``lane``'s
-    place, of ``parity``'s bank.
+    ``base`` is the bank row, an entry's index not added; ``bias``: x is the bias input; ``inputs``: the entry is the
+    input store's; ``null``: of a NULL sweep; ``class``: whose g of ``parity``'s bank is the value of an OUT_FUSED.
     """
     return data.StructLayout(
         {
@@ -237,7 +236,7 @@ class Sequencer(wiring.Component):
     # Hidden rows
 
     def _hidden_rows(self, m, may, free):
-        config, latency = self._config, self._config.latency
+        latency = self._config.latency
         inputs = self._layer == 0
         first = self._first
         known = inputs | self.list_complete

@@ -12,8 +12,8 @@ from dfarray.latency import COMPLETE
 from dfarray.trace import index_bits
 
 STORE_READ = 6
-"""From the place of an entry to the entry: the decision's register, one of the store, the memory and its output register,
-and one behind the choice of a bank."""
+"""From the place of an entry to the entry: the decision's register, one of the store, the memory and its output
+register, and two around the choice of a bank."""
 
 
 def row_entry(config: Configuration) -> data.StructLayout:
