@@ -372,9 +372,7 @@ class Sequencer(wiring.Component):
     # ACTIVATE
 
     def _activations(self, m, may, free):
-        config, latency = self._config, self._config.latency
-        waiting = self._activation
-        passes = config.passes
+        waiting, passes = self._activation, self._config.passes
         returned = waiting.slot < self._group_slot
         m.d.comb += may.eq(
             free

@@ -118,7 +118,7 @@ class Tile(wiring.Component):
         return Cat(lane[: index_bits(self._config.array.lanes)], slot)
 
     def _activate(self, m, derivative_write):
-        """Lane after lane: sum and correction to activation, which joins those of the two samples before in the lane."""
+        """Lane after lane: sum and correction to activation, which joins those of the two samples before."""
         config, formats, lanes = self._config, self._config.formats, self.lanes
         start = self._activation_start
         slot, parity = Signal.like(start.slot), Signal()
