@@ -124,7 +124,7 @@ def register_map(config: Configuration) -> tuple[Register, ...]:
             "SEED",
             0x1C,
             rw,
-            (Field("seed", 0, 32, "Writing restarts the rounding noise", config.training.seed),),
+            (Field("seed", 0, 32, "Writing restarts the rounding noise (flushes first)", config.training.seed),),
         ),
         Register("ROW_FIRST", 0x20, rw, (Field("row", 0, rows_bits, "First row of load and dump"),)),
         Register(

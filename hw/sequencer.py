@@ -465,11 +465,11 @@ class Sequencer(wiring.Component):
         start_transfer = [self._address.eq(settings.row_first), self._rows_left.eq(settings.row_count)]
         null, sample = Signal(), Signal()
         rows = Mux(null, Mux(self.pending_v, self.rows_older, self.rows_newest), self.next_rows)
-        with m.If(quiet & waiting.seed):
+        with m.If(quiet & waiting.as_value().any() & pending):
+            m.d.comb += null.eq(1)
+        with m.Elif(quiet & waiting.seed):
             m.d.comb += self.reseed.eq(1)
             m.d.sync += waiting.seed.eq(0)
-        with m.Elif(quiet & (waiting.flush | waiting.load | waiting.dump) & pending):
-            m.d.comb += null.eq(1)
         with m.Elif(quiet & waiting.flush):
             m.d.sync += waiting.flush.eq(0)
         with m.Elif(quiet & waiting.load):

@@ -132,10 +132,10 @@ class SpecifiedCycles(SpecifiedErrors):
         if any(waiting.values()):
             if not self.quiet:
                 return
-            if waiting["seed"]:
-                waiting["seed"], self.noise_state = False, pins["settings.seed"] or 1
-            elif u or v:
+            if u or v:
                 self.start(NULL)
+            elif waiting["seed"]:
+                waiting["seed"], self.noise_state = False, pins["settings.seed"] or 1
             elif waiting["flush"]:
                 waiting["flush"] = False
             else:

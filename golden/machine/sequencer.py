@@ -28,10 +28,10 @@ def idle(s, p, contexts, intake, hidden, pins, at_rest):
     if s.seed_waits or commands:
         if not at_rest:
             return
-        if s.seed_waits:
-            s.seed_waits, s.noise = 0, pins.seed if pins.seed else 1
-        elif pending:
+        if pending:
             start(s, contexts, hidden, NULL)
+        elif s.seed_waits:
+            s.seed_waits, s.noise = 0, pins.seed if pins.seed else 1
         elif s.flush_waits:
             s.flush_waits = 0
         else:
