@@ -77,6 +77,9 @@ WALK = 5
 DELTA = 10
 """From a DELTA word in a tile to the lane's shadow or correction delta; at most FETCH, so that a row may follow."""
 
+COUNTED = 4
+"""From a row's decision to the first cycle in which a read of MACS_LOW answers with its multiply-accumulates."""
+
 FAMILIES = {
     "generic": Latency(weight_read=2, multiply=3),
     "ecp5": Latency(weight_read=3, multiply=4),

@@ -5,34 +5,44 @@ scoreboard about every recorded cycle.
 """
 
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import Timer
+from cocotb.triggers import First, Timer
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from dfarray.register_map import register_map
-from dfarray.sim.job import Job, Phase
-from dfarray.sim.scoreboard import MismatchError, Scoreboard, save_mismatch
+from dfarray.sim.job import Job, Mode, Phase
+from dfarray.sim.loop import combined_macs
+from dfarray.sim.scoreboard import MismatchError, SignatureScoreboard, TraceScoreboard, save_mismatch
+from dfarray.sim.trace_file import TraceReader, layout_of
 
 PERIOD_NS = 10
 STALL_LIMIT = 64
 """Polls without a result or a weight after which the run is given up."""
 
+CHUNK = 4096
+"""Cycles compared at a time."""
+
 
 class Bench:
-    """Registers by name, and waiting that checks what was recorded meanwhile."""
+    """Registers by name, and waiting while what was recorded is compared on another core."""
 
     def __init__(self, dut, job: Job):
         self.dut, self.job = dut, job
         self.registers = {register.name: register for register in register_map(job.config)}
-        self.scoreboard: Scoreboard | None = None
-        self.result_cycles: list[int] = []
-        if job.trace_samples:
-            self.scoreboard = Scoreboard(job.config, job.weights, job.manifest, job.trace_path)
+        layout = layout_of(job.manifest)
+        tracing = job.mode is Mode.TRACE
+        kind, path = (TraceScoreboard, job.trace_path) if tracing else (SignatureScoreboard, job.signature_path)
+        self.scoreboard = kind(job.config, job.weights, layout)
+        self._reader = TraceReader(path, layout, self.scoreboard.record_words)
+        self._worker = ThreadPoolExecutor(1)
+        self._comparison: Future[None] | None = None
         self._poll = 256 * max(1, job.expected_cycles // 256)
+        self._macs: dict[str, list[tuple[int, int]]] = {"MACS_HIGH": [], "MACS_LOW": []}
 
     async def start(self):
         """Clock, reset, and the register port."""
@@ -42,7 +52,8 @@ class Bench:
             getattr(dut, name).value = 0
         for name, gaps in self.job.gaps.items():
             getattr(dut, name).value = gaps
-        dut.trace_enable.value = int(self.scoreboard is not None)
+        dut.trace_enable.value = int(self.job.mode is Mode.TRACE)
+        dut.signature_enable.value = int(self.job.mode is Mode.SIGNATURE)
         dut.rst.value = 1
         self.bus: Any = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "registers_"), dut.clk, dut.rst)
         await Timer(10 * PERIOD_NS, "ns")
@@ -60,38 +71,56 @@ class Bench:
         return await self.bus.read_dword(self.registers[name].offset)
 
     async def until(self, counter, target: int):
-        """Wait for a counter of the test bench to reach ``target``."""
+        """Wait for a counter of the test bench to reach ``target``, or a little longer."""
+        await self._count(counter, target, lambda: Timer(self._poll * PERIOD_NS, "ns"), STALL_LIMIT)
+
+    async def count_macs(self, results: int):
+        """Read the counter of multiply-accumulates right after a result."""
+        moved = self.dut.results_done.value_change
+        await self._count(
+            self.dut.results_done, results, lambda: First(moved, Timer(self._poll * PERIOD_NS, "ns")), STALL_LIMIT
+        )
+        for name in ("MACS_HIGH", "MACS_LOW", "MACS_HIGH"):
+            value = await self.read(name)
+            self._macs[name].append((int(self.dut.read_cycle.value), value))
+
+    async def _count(self, counter, target: int, trigger, limit: int):
         stalled, last = 0, -1
         while (now := int(counter.value)) < target:
             stalled = stalled + 1 if now == last else 0
-            assert stalled < STALL_LIMIT, f"{counter._name} stays at {now} of {target}: the accelerator hangs"
+            assert stalled < limit, f"{counter._name} stays at {now} of {target}: the accelerator hangs"
             last = now
-            await Timer(self._poll * PERIOD_NS, "ns")
+            await trigger()
             self.check()
 
     def check(self):
-        """Compare everything recorded so far."""
-        if self.scoreboard is None:
-            return
+        """Compare what was recorded so far, unless the last comparison is still under way; tell its mismatch."""
         assert int(self.dut.unknown_seen.value) == 0, "an architectural signal was unknown (X) after reset"
-        try:
-            self.scoreboard.check()
-        except MismatchError as error:
-            save_mismatch(error, self.job.mismatch_path)
-            raise
+        if self._comparison is None or self._comparison.done():
+            self._settle()
+            self._comparison = self._worker.submit(self._compare)
+
+    def _compare(self):
+        for records in self._reader.chunks(CHUNK):
+            self.scoreboard.follow(records)
+
+    def _settle(self):
+        if self._comparison is not None:
+            try:
+                self._comparison.result()
+            except MismatchError as error:
+                save_mismatch(error, self.job.mismatch_path)
+                raise
 
     async def finish(self):
         """Record until the file is flushed, and check the rest."""
-        if self.scoreboard is not None and int(self.dut.trace_enable.value):
-            await Timer(512 * PERIOD_NS, "ns")
-            self.check()
-        self.job.save_outcome(
-            cycles_checked=self.scoreboard.cycles if self.scoreboard else 0,
-            signals_per_cycle=self.scoreboard.signals_per_cycle if self.scoreboard else 0,
-            cycles=int(self.dut.cycle.value),
-            first_result_cycle=int(self.dut.first_result_cycle.value),
-            result_cycles=self.result_cycles,
-        )
+        await Timer(512 * PERIOD_NS, "ns")
+        self._settle()
+        self.check()
+        self._comparison = self._worker.submit(self.scoreboard.finish)
+        self._settle()
+        macs = combined_macs(self._macs["MACS_HIGH"], self._macs["MACS_LOW"])
+        self.job.save_outcome({"cycles": int(self.dut.cycle.value), "macs": macs} | self.scoreboard.figures())
 
 
 @cocotb.test()
@@ -107,13 +136,12 @@ async def train(dut):
     played = 0
     for phase in job.phases:
         await _configure(bench, phase)
-        start, played = played, played + phase.samples
+        played += phase.samples
         dut.sample_budget.value = int(job.sample_ends[played - 1])
-        if start <= job.trace_samples < played:
-            await bench.until(dut.results_done, job.trace_samples)
-            await _stop_tracing(bench)
+        if phase is job.phases[0] and job.window is not None:
+            for results in job.window:
+                await bench.count_macs(results)
         await bench.until(dut.results_done, played)
-        bench.result_cycles.append(int(dut.last_result_cycle.value))
     if job.dump:
         await bench.write("COMMAND", dump=1)
         await bench.until(dut.weights_done, job.image_words)
@@ -124,10 +152,3 @@ async def _configure(bench: Bench, phase: Phase):
     await bench.write("CONTROL", train=int(phase.train), events=int(bench.job.events))
     await bench.write("LEARNING_RATE", mantissa=phase.rate.mantissa, exponent=phase.rate.exponent)
     await bench.write("FREEZE", layers=phase.freeze)
-
-
-async def _stop_tracing(bench: Bench):
-    if int(bench.dut.trace_enable.value):
-        await Timer(512 * PERIOD_NS, "ns")
-        bench.check()
-        bench.dut.trace_enable.value = 0

@@ -6,18 +6,22 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from dfarray.configuration import Configuration
+from dfarray.golden.cycle import CycleModel
 from dfarray.golden.integer import IntegerNetwork
 from dfarray.hw.generate import generate
 from dfarray.initial_weights import initial_weights
-from dfarray.sim import harness, simulators
+from dfarray.sim import harness, loop, simulators
 from dfarray.sim.cells import cell_models
-from dfarray.sim.job import Job, Phase
+from dfarray.sim.job import Job, Mode, Phase
+from dfarray.sim.scoreboard import MismatchError
+from dfarray.sim.simplify import simplify, write_contents
+from dfarray.trace import input_signals
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,17 @@ class Report:
     Attributes
     ----------
     simulator : str
+    mode : Mode
+        Whether every signal was compared one by one, or their signature.
+    events : bool
+        Whether the samples were sent as events.
     samples : int
     cycles : int
         Simulated clock cycles, reset excluded.
     cycles_checked, signals_per_cycle : int
-        Cycles in which every architectural signal was compared, and how many signals.
+        Compared cycles, and how many architectural signals each of them has.
+    signature : str or None
+        Over all compared cycles, hexadecimal.
     mismatches : int
         Differing signals in the first differing cycle, plus differing results and final weights.
     first_mismatch : dict or None
@@ -39,22 +49,28 @@ class Report:
     results_compared, weights_compared : int
         Logits and weights compared with the integer model after the run.
     cycles_per_sample : float
-        From result to result, over the training samples of the first phase.
+        From result to result of the first phase, :attr:`dfarray.sim.job.Job.window`.
+    useful_macs : int
+        Between those results, read from the accelerator's counter.
     utilisation : float
-        Useful multiply-accumulates over multipliers x cycles: synapses / (lanes x cycles_per_sample).
+        Useful multiply-accumulates over multipliers x cycles.
     cycles_per_second, build_seconds, run_seconds : float
     """
 
     simulator: str
+    mode: Mode
+    events: bool
     samples: int
     cycles: int
     cycles_checked: int
     signals_per_cycle: int
+    signature: str | None
     mismatches: int
     first_mismatch: dict | None
     results_compared: int
     weights_compared: int
     cycles_per_sample: float
+    useful_macs: int
     utilisation: float
     cycles_per_second: float
     build_seconds: float
@@ -92,7 +108,12 @@ class Outcome:
 
 
 def prepare(
-    config: Configuration, weights, simulator: str, directory: Path, verilog: Path | None = None
+    config: Configuration,
+    weights,
+    simulator: str,
+    directory: Path,
+    verilog: Path | None = None,
+    mode: Mode = Mode.TRACE,
 ) -> tuple[Path, Path]:
     """Generate (unless ``verilog`` is given) and compile; a build of identical text is used again.
 
@@ -100,6 +121,8 @@ def prepare(
     ----------
     verilog : Path or None
         A directory written by ``dfarray generate``, edited or not.
+    mode : Mode
+        Under Verilator, signatures are compared by the compiled loop, everything else by a cocotb bench.
 
     Returns
     -------
@@ -114,18 +137,29 @@ def prepare(
         verilog = directory / "verilog"
         generate(config, weights, verilog)
     manifest = json.loads((verilog / "manifest.json").read_text(encoding="utf-8"))
-    directory.mkdir(parents=True, exist_ok=True)
-    bench = harness.write_harness(manifest, directory)
-    source = (verilog / manifest["verilog"]).resolve()
-    sources = [source, *cell_models(config.array.family), bench.resolve()]
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()
-    build = directory / simulator
+    text, contents = simplify((verilog / manifest["verilog"]).read_text(encoding="utf-8"), manifest["top"])
+    looped = uses_loop(simulator, mode)
+    build = (directory / (f"{simulator}-loop" if looped else simulator)).resolve()
+    build.mkdir(parents=True, exist_ok=True)
+    source = build / "simulated.v"
+    source.write_text(text, encoding="utf-8")
+    write_contents(contents, build / harness.CONTENTS)
+    sources = [source, *cell_models(config.array.family), harness.write_harness(manifest, contents, build)]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in [*sources, *simulators.own_sources()])).hexdigest()
     stamp = build / "sources.sha256"
     if not stamp.exists() or stamp.read_text() != digest:
         stamp.unlink(missing_ok=True)
-        simulators.build(simulator, sources, harness.TOP, build.resolve())
+        if looped:
+            simulators.build_loop(sources, harness.TOP, build)
+        else:
+            simulators.build(simulator, sources, harness.TOP, build)
         stamp.write_text(digest)
     return verilog, build
+
+
+def uses_loop(simulator: str, mode: Mode) -> bool:
+    """Whether the compiled loop runs the job, not cocotb."""
+    return simulator == "verilator" and mode is Mode.SIGNATURE
 
 
 def cosimulate(
@@ -138,8 +172,9 @@ def cosimulate(
     weights: list[np.ndarray] | None = None,
     simulator: str = "verilator",
     verilog: Path | None = None,
-    trace_samples: int | None = None,
-    events: bool = False,
+    mode: Mode = Mode.TRACE,
+    record_cycles: int = 0,
+    events: bool | None = None,
     load_weights: bool = False,
     gaps: Mapping[str, int] | None = None,
     progress: Callable[[str, int], None] = lambda stage, done: None,
@@ -158,10 +193,12 @@ def cosimulate(
         Default: all samples train at the configured rate.
     weights : list of int arrays or None
         Initial weights, default those of the configuration.
-    trace_samples : int or None
-        Samples whose every cycle is compared; None for all.
-    events : bool
-        Send samples as events, only the nonzero inputs.
+    mode : Mode
+        Compare every signal, or their signature and, if it differs, every signal of that cycle.
+    record_cycles : int
+        In signature mode under Verilator, so many first cycles leave their trace for a waveform.
+    events : bool or None
+        Send samples as events, only the nonzero inputs; None: if the array skips zeros.
     load_weights : bool
         Generate with zero weights and write ``weights`` through the load command.
     gaps : dict or None
@@ -183,8 +220,8 @@ def cosimulate(
         config=config,
         weights=weights,
         phases=phases,
-        trace_samples=len(x) if trace_samples is None else min(trace_samples, len(x)),
-        events=events,
+        mode=mode,
+        events=config.array.zero_skipping if events is None else events,
         load_weights=load_weights,
         gaps=dict(gaps or {}),
         expected_cycles=rows + 4 * config.network.classes + 4 * config.array.tiles,
@@ -194,27 +231,45 @@ def cosimulate(
     progress("build", 0)
     start = time.perf_counter()
     banked = [np.zeros_like(w) for w in weights] if load_weights else weights
-    _, build = prepare(config, banked, simulator, directory, verilog)
+    _, build = prepare(config, banked, simulator, directory, verilog, mode)
+    # The first call compiles the model.
+    CycleModel(config).advance_signature(np.zeros((1, len(input_signals(config))), dtype=np.int64))
     built = time.perf_counter()
-    job_file = job.save(x, labels)
-    failure = None
+    job.save(x, labels)
     with _watch(job, progress):
+        first = _run(job, simulator, build, record_cycles)
+    return _judge(job, x, labels, simulator, first, built - start, time.perf_counter() - built)
+
+
+def _run(job: Job, simulator: str, build: Path, record_cycles: int) -> dict | None:
+    """Run a saved job; returns the first mismatch."""
+    if uses_loop(simulator, job.mode):
         try:
-            simulators.run(
-                simulator,
-                harness.TOP,
-                build.resolve(),
-                "dfarray.sim.bench_training",
-                plusargs=job.plusargs,
-                environment={"DFARRAY_JOB": str(job_file)},
-            )
-        except simulators.SimulationError as error:
-            failure = error
-    finished = time.perf_counter()
-    first = json.loads(job.mismatch_path.read_text()) if job.mismatch_path.exists() else None
-    if failure is not None and first is None:
-        raise failure
-    return _judge(job, x, labels, simulator, first, built - start, finished - built)
+            loop.run(build, job, record_cycles=record_cycles)
+        except MismatchError as error:
+            return {**asdict(error.first), "signals": error.count}
+        return None
+    job_file = job.save_description()
+    try:
+        simulators.run(
+            simulator,
+            harness.TOP,
+            build,
+            "dfarray.sim.bench_training",
+            testcase="train",
+            plusargs=job.plusargs,
+            environment={"DFARRAY_JOB": str(job_file)},
+        )
+    except simulators.SimulationError:
+        if not job.mismatch_path.exists():
+            raise
+        first = json.loads(job.mismatch_path.read_text(encoding="utf-8"))
+        if job.mode is Mode.TRACE:
+            return first
+        # The same samples with all signals.
+        job.discard()
+        return _run(replace(job, mode=Mode.TRACE), simulator, build, 0)
+    return None
 
 
 def _judge(job: Job, x, labels, simulator, first, build_seconds, run_seconds) -> Outcome:
@@ -231,24 +286,49 @@ def _judge(job: Job, x, labels, simulator, first, build_seconds, run_seconds) ->
         mismatches += sum(int((a != b).sum()) for a, b in zip(network.weights, weights, strict=True))
         if mismatches:
             first = _first_difference(network, weights, logits, rtl_logits)
-    cycles_per_sample = _cycles_per_sample(job.phases, figures)
+        elif wrong := _wrong_count(figures):
+            mismatches, first = 1, wrong
+    cycles_per_sample, useful_macs, utilisation = _pace(job, figures)
     report = Report(
         simulator=simulator,
+        mode=job.mode,
+        events=job.events,
         samples=len(predictions),
         cycles=figures.get("cycles", 0),
         cycles_checked=figures.get("cycles_checked", first["cycle"] if first and "cycle" in first else 0),
         signals_per_cycle=figures.get("signals_per_cycle", 0),
+        signature=f"{figures['signature']:016x}" if figures else None,
         mismatches=mismatches,
         first_mismatch=first,
         results_compared=rtl_logits.size,
         weights_compared=sum(w.size for w in weights),
         cycles_per_sample=cycles_per_sample,
-        utilisation=config.utilisation(cycles_per_sample) if cycles_per_sample else 0.0,
+        useful_macs=useful_macs,
+        utilisation=utilisation,
         cycles_per_second=figures.get("cycles", 0) / run_seconds,
         build_seconds=build_seconds,
         run_seconds=run_seconds,
     )
     return Outcome(report, weights, predictions)
+
+
+def _wrong_count(figures: dict) -> dict | None:
+    """The first reading of the multiply-accumulate counter that the cycle model does not share."""
+    for (cycle, got), expected in zip(figures["macs"], figures["model_macs"], strict=True):
+        if got != expected:
+            return {"cycle": cycle, "signal": "MACS", "expected": expected, "got": got}
+    return None
+
+
+def _pace(job: Job, figures: dict) -> tuple[float, int, float]:
+    """Cycles a sample, useful multiply-accumulates and utilisation, between the two results of the job's window."""
+    if not figures or job.window is None:
+        return 0.0, 0, 0.0
+    first, last = (int(job.answers()[result - 1]) for result in job.window)
+    (from_cycle, before), (to_cycle, after) = figures["macs"]
+    multipliers = 2 * job.config.array.tiles * job.config.array.lanes
+    samples = job.window[1] - job.window[0]
+    return (last - first) / samples, after - before, (after - before) / (multipliers * (to_cycle - from_cycle))
 
 
 def _replay(network: IntegerNetwork, phases, x, labels) -> np.ndarray:
@@ -263,13 +343,6 @@ def _replay(network: IntegerNetwork, phases, x, labels) -> np.ndarray:
         else:
             logits.append(network.logits(x[part]))
     return np.concatenate(logits)
-
-
-def _cycles_per_sample(phases: tuple[Phase, ...], figures: dict) -> float:
-    """From the first phase's first result to its last."""
-    if not figures or phases[0].samples < 2:
-        return 0.0
-    return (figures["result_cycles"][0] - figures["first_result_cycle"]) / (phases[0].samples - 1)
 
 
 def _first_difference(network: IntegerNetwork, weights, logits, rtl_logits) -> dict:

@@ -11,7 +11,7 @@ from dfarray.golden.arithmetic import quantize_inputs
 from dfarray.golden.datasets import Dataset
 from dfarray.golden.presentation import epoch_samples
 from dfarray.sim.cosim import Outcome, cosimulate
-from dfarray.sim.job import Phase
+from dfarray.sim.job import Mode, Phase
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ def train_rtl(
     *,
     directory: Path,
     samples: int | None = None,
-    trace_samples: int = 0,
+    record_cycles: int = 0,
+    events: bool | None = None,
     simulator: str = "verilator",
     progress: Callable[[str, int], None] = lambda stage, done: None,
 ) -> tuple[Outcome, list[RtlEpoch]]:
@@ -47,8 +48,8 @@ def train_rtl(
     ----------
     samples : int or None
         Only so many of the training samples.
-    trace_samples : int
-        Samples whose every cycle is compared with the golden cycle model.
+    record_cycles, events, simulator
+        As for :func:`dfarray.sim.cosim.cosimulate`; the signature of every cycle is compared.
     progress : callable(stage, samples done)
         Training and test samples count alike.
 
@@ -68,7 +69,9 @@ def train_rtl(
         directory=directory,
         phases=phases,
         simulator=simulator,
-        trace_samples=trace_samples,
+        mode=Mode.SIGNATURE,
+        record_cycles=record_cycles,
+        events=events,
         progress=progress,
     )
     answers = np.split(outcome.predictions, np.cumsum([phase.samples for phase in phases])[:-1])

@@ -7,33 +7,47 @@ decided. The accelerator's Verilog is instantiated as generated; the trace looks
 import re
 from pathlib import Path
 
+from dfarray.sim.simplify import Contents
 from dfarray.sim.trace_file import layout_of
+from dfarray.trace_layout import WORD, TraceLayout
 
 TOP = "dfarray_bench"
+CONTENTS = "contents"
+"""Directory of initial memory contents, in the one where the simulation runs."""
+
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TEMPLATE = Path(__file__).with_name("harness.v")
 
 
-def write_harness(manifest: dict, directory: Path) -> Path:
-    """Write ``bench.v`` for a manifest and return its path."""
+def write_harness(manifest: dict, contents: list[Contents], directory: Path) -> Path:
+    """Write ``bench.v`` for a manifest and for memories whose contents are in ``contents/``; returns its path."""
     ports = manifest["ports"]
     registers = [p for p in ports if p["name"].startswith("registers__")]
-    bits = manifest["trace"]["inputs"] + manifest["trace"]["outputs"]
     layout = layout_of(manifest)
+    inputs = _words("input", [*map(_shown, manifest["trace"]["inputs"]), _macs_read(manifest)], layout.inputs)
+    outputs = _words("output", list(map(_shown, manifest["trace"]["outputs"])), layout.outputs)
     widths = {p["name"]: p["width"] for p in ports}
     text = _TEMPLATE.read_text(encoding="utf-8")
     replacements = {
         "@REGISTER_PORTS@": ",\n  ".join(map(_public_port, registers)),
         "@REGISTER_CONNECTIONS@": "\n    ".join(f".{p['name']}({p['name']})," for p in registers),
         "@TOP@": manifest["top"],
+        "@CONTENTS@": "\n    ".join(
+            f'$readmemh("{CONTENTS}/{index}.hex", {_reference(".".join(item.path))});'
+            for index, item in enumerate(contents)
+        ),
         "@VALUE_BITS@": str(widths["samples__value"]),
         "@INDEX_BITS@": str(widths["samples__index"]),
         "@LABEL_BITS@": str(widths["samples__label"]),
         "@LOGIT_BITS@": str(widths["results__logit"]),
         "@PREDICTION_BITS@": str(widths["results__prediction"]),
         "@WEIGHT_BITS@": str(widths["weights_in__data"]),
-        "@TRACE_BITS@": str(layout.words * 64),
-        "@TRACE@": _concatenation(bits, layout),
+        "@TRACE_BITS@": str(layout.words * WORD),
+        "@INPUT_BITS@": str(layout.inputs.words * WORD),
+        "@WORDS@": "\n  ".join([*inputs, *outputs]),
+        "@INPUT_WORDS@": _highest_first("input", layout.inputs),
+        "@OUTPUT_WORDS@": _highest_first("output", layout.outputs),
+        "@FOLD@": " ^ ".join(_rotated(f"output_{k}", 11 * k % WORD) for k in range(layout.outputs.words)),
     }
     for mark, value in replacements.items():
         text = text.replace(mark, value)
@@ -50,8 +64,12 @@ def _public_port(port: dict) -> str:
 def _reference(expression: str) -> str:
     """A hierarchical reference below ``dut``, escaped where Verilog asks for it."""
     path, _, index = expression.partition("[")
-    parts = [part if _PLAIN.fullmatch(part) else f"\\{part} " for part in path.split(".")]
-    return "dut." + ".".join(parts) + (f"[{index}" if index else "")
+    return "dut." + ".".join(map(_escaped, path.split("."))) + (f"[{index}" if index else "")
+
+
+def _escaped(name: str) -> str:
+    name = name.removeprefix("\\")
+    return name if _PLAIN.fullmatch(name) else f"\\{name} "
 
 
 def _shown(entry: dict) -> str:
@@ -63,15 +81,27 @@ def _shown(entry: dict) -> str:
     return f"(({condition}) ? {value} : {entry['width']}'d0)"
 
 
-def _concatenation(entries, layout) -> str:
-    """Bits from the lowest upwards, gaps filled, as one Verilog concatenation (highest first)."""
-    parts, at = [], 0
-    for entry, (word, bit) in zip(entries, layout.positions, strict=True):
-        gap = word * 64 + bit - at
-        if gap:
-            parts.append(f"{gap}'d0")
-        parts.append(_shown(entry))
-        at += gap + entry["width"]
-    if rest := layout.words * 64 - at:
-        parts.append(f"{rest}'d0")
-    return "{" + ",\n      ".join(reversed(parts)) + "}"
+def _macs_read(manifest: dict) -> str:
+    """Whether MACS_LOW is read in this cycle."""
+    (offset,) = (r["offset"] for r in manifest["registers"] if r["name"] == "MACS_LOW")
+    return f"(registers__arvalid && registers__arready && registers__araddr == {offset})"
+
+
+def _words(name: str, values: list[str], layout: TraceLayout) -> list[str]:
+    """Declarations of the 64-bit words ``name_0``, ``name_1`` and so on."""
+    words: list[list[str]] = [[] for _ in range(layout.words)]
+    ends = [0] * layout.words
+    for value, width, (word, _) in zip(values, layout.widths, layout.positions, strict=True):
+        words[word].insert(0, value)
+        ends[word] += width
+    for parts, end in zip(words, ends, strict=True):
+        parts[:0] = [f"{WORD - end}'d0"] * (end < WORD)
+    return [f"wire [{WORD - 1}:0] {name}_{k} = {{{', '.join(parts)}}};" for k, parts in enumerate(words)]
+
+
+def _highest_first(name: str, layout: TraceLayout) -> str:
+    return ", ".join(f"{name}_{k}" for k in reversed(range(layout.words)))
+
+
+def _rotated(name: str, by: int) -> str:
+    return f"{{{name}[{WORD - 1 - by}:0], {name}[{WORD - 1}:{WORD - by}]}}" if by else name

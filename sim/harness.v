@@ -11,14 +11,17 @@ module dfarray_bench(
   input [7:0] result_gaps /*verilator public_flat_rw*/,
   input [7:0] weight_gaps /*verilator public_flat_rw*/,
   input trace_enable /*verilator public_flat_rw*/,
+  input signature_enable /*verilator public_flat_rw*/,
   output reg [31:0] samples_played /*verilator public_flat_rw*/,
   output reg [31:0] results_done /*verilator public_flat_rw*/,
   output reg [31:0] weights_played /*verilator public_flat_rw*/,
   output reg [31:0] weights_done /*verilator public_flat_rw*/,
-  output reg [63:0] first_result_cycle /*verilator public_flat_rw*/,
-  output reg [63:0] last_result_cycle /*verilator public_flat_rw*/,
+  // In which the latest register read was accepted.
+  output reg [63:0] read_cycle /*verilator public_flat_rw*/,
   output reg [63:0] cycle /*verilator public_flat_rw*/,
   output reg unknown_seen /*verilator public_flat_rw*/,
+  // Of the cycle before: inputs, then the signature after it.
+  output reg [@INPUT_BITS@+64-1:0] signed_record /*verilator public_flat_rw*/,
   @REGISTER_PORTS@
 );
   reg samples_valid, samples_last;
@@ -37,8 +40,12 @@ module dfarray_bench(
   reg weights_out_ready;
   wire [@WEIGHT_BITS@-1:0] weights_out_data;
 
+  // From a register: what depends on an input of the simulation is evaluated at both edges of the clock.
+  reg reset;
+  always @(posedge clk) reset <= rst;
+
   @TOP@ dut(
-    .clk(clk), .rst(rst),
+    .clk(clk), .rst(reset),
     @REGISTER_CONNECTIONS@
     .samples__valid(samples_valid), .samples__ready(samples_ready), .samples__value(samples_value),
     .samples__index(samples_index), .samples__label(samples_label), .samples__last(samples_last),
@@ -49,15 +56,25 @@ module dfarray_bench(
     .weights_out__data(weights_out_data)
   );
 
+  // Initial contents of large memories, see simplify.py.
+  initial begin
+    @CONTENTS@
+  end
+
   reg [8*1024-1:0] path;
-  integer sample_file, result_file, weight_file, dump_file, trace_file, count;
+  integer sample_file, result_file, answer_file, weight_file, dump_file, trace_file, signature_file, count;
   initial begin
     sample_file = 0; result_file = 0; weight_file = 0; dump_file = 0; trace_file = 0;
+    signature_file = 0; answer_file = 0;
     if ($value$plusargs("samples=%s", path)) sample_file = $fopen(path, "rb");
     if ($value$plusargs("results=%s", path)) result_file = $fopen(path, "wb");
+    if ($value$plusargs("answers=%s", path)) answer_file = $fopen(path, "wb");
     if ($value$plusargs("weights=%s", path)) weight_file = $fopen(path, "rb");
     if ($value$plusargs("dump=%s", path)) dump_file = $fopen(path, "wb");
+`ifndef VERILATOR
     if ($value$plusargs("trace=%s", path)) trace_file = $fopen(path, "wb");
+`endif
+    if ($value$plusargs("signatures=%s", path)) signature_file = $fopen(path, "wb");
   end
 
   // xorshift32: one draw a cycle decides all gaps.
@@ -68,9 +85,9 @@ module dfarray_bench(
   reg [31:0] word;
   reg [63:0] record, sample;
   always @(posedge clk) begin
-    if (rst) begin
+    if (reset) begin
       draw <= 32'h12345678;
-      cycle <= 0; unknown_seen <= 0; first_result_cycle <= 0; last_result_cycle <= 0;
+      cycle <= 0; unknown_seen <= 0; read_cycle <= 0;
       samples_valid <= 0; samples_value <= 0; samples_index <= 0; samples_label <= 0; samples_last <= 0; samples_played <= 0;
       results_ready <= 0; results_done <= 0;
       weights_in_valid <= 0; weights_in_data <= 0; weights_played <= 0;
@@ -78,6 +95,7 @@ module dfarray_bench(
     end else begin
       draw <= draw_b ^ (draw_b << 5);
       cycle <= cycle + 1;
+      if (registers__arvalid && registers__arready) read_cycle <= cycle;
 
       if (!samples_valid || samples_ready) begin
         samples_valid <= 0;
@@ -100,9 +118,8 @@ module dfarray_bench(
         record[63:32] = results_prediction;
         if (result_file != 0) $fwrite(result_file, "%u", record);
         if (results_last) begin
-          if (results_done == 0) first_result_cycle <= cycle;
-          last_result_cycle <= cycle;
           results_done <= results_done + 1;
+          if (answer_file != 0) $fwrite(answer_file, "%u", cycle);
           if (result_file != 0) $fflush(result_file);
         end
       end
@@ -128,12 +145,39 @@ module dfarray_bench(
     end
   end
 
-  wire [@TRACE_BITS@-1:0] trace = @TRACE@;
+  @WORDS@
+  wire [@INPUT_BITS@-1:0] inputs = {@INPUT_WORDS@};
+
+  // docs/architecture.md section 5.
+  reg [63:0] signature, folded;
   always @(posedge clk) begin
-    if (!rst && trace_enable) begin
+    if (reset) signature <= 0;
+    else if (signature_enable) begin
+      folded = {signature[62:0], 1'b0} ^ (signature[63] ? 64'h1b : 64'h0) ^ @FOLD@;
+      if (^folded === 1'bx || ^inputs === 1'bx) unknown_seen <= 1;
+      signature <= folded;
+      signed_record <= {folded, inputs};
+      if (signature_file != 0) begin
+        $fwrite(signature_file, "%u", {folded, inputs});
+        if (cycle[7:0] == 8'hff) $fflush(signature_file);
+      end
+    end
+  end
+
+`ifdef VERILATOR
+  import "DPI-C" function void dfarray_trace(input bit [@TRACE_BITS@-1:0] words, input int count);
+`endif
+  wire [@TRACE_BITS@-1:0] trace = {@OUTPUT_WORDS@, inputs};
+  always @(posedge clk) begin
+    if (!reset && trace_enable) begin
+`ifdef VERILATOR
+      // In place of $fwrite, which for as many bits takes longer than the cycle itself.
+      dfarray_trace(trace, @TRACE_BITS@ / 32);
+`else
       if (^trace === 1'bx) unknown_seen <= 1;
       $fwrite(trace_file, "%u", trace);
-      if (cycle[7:0] == 8'hff) $fflush;
+      if (cycle[7:0] == 8'hff) $fflush(trace_file);
+`endif
     end
   end
 endmodule

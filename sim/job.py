@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
@@ -42,6 +43,13 @@ def sample_words(x: np.ndarray, labels: np.ndarray, *, events: bool) -> tuple[np
     return words, ends
 
 
+class Mode(StrEnum):
+    """How RTL and golden model are compared, in every cycle."""
+
+    TRACE = "trace"
+    SIGNATURE = "signature"
+
+
 @dataclass(frozen=True)
 class Phase:
     """Consecutive samples with the same settings.
@@ -63,7 +71,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of :mod:`dfarray.sim.bench_training` in ``directory``.
+    """One run of :mod:`dfarray.sim.bench_training`, or of the compiled loop, in ``directory``.
 
     Attributes
     ----------
@@ -73,8 +81,8 @@ class Job:
     weights : list of int arrays
         What the banks hold at the start: in the Verilog, or loaded if ``load_weights``.
     phases : tuple of Phase
-    trace_samples : int
-        Samples whose every cycle is compared, 0 for none.
+    mode : Mode
+        Every signal is compared, or their signature.
     events : bool
         Samples are played as events, otherwise dense.
     load_weights, dump : bool
@@ -90,7 +98,7 @@ class Job:
     config: Configuration
     weights: list[np.ndarray]
     phases: tuple[Phase, ...]
-    trace_samples: int = 0
+    mode: Mode = Mode.TRACE
     events: bool = False
     load_weights: bool = False
     dump: bool = True
@@ -113,16 +121,35 @@ class Job:
         return self.directory / "trace.bin"
 
     @property
+    def signature_path(self) -> Path:
+        """The recorded inputs and signatures."""
+        return self.directory / "signatures.bin"
+
+    @property
     def mismatch_path(self) -> Path:
         """The first mismatch, if there was one."""
         return self.directory / "mismatch.json"
 
     @property
-    def plusargs(self) -> list[str]:
+    def stream_plusargs(self) -> list[str]:
         """File names for the test bench."""
-        names = {"samples": "samples", "results": "results", "weights": "weights", "dump": "dump"}
-        arguments = [f"+{name}={self.directory / file}.bin" for name, file in names.items()]
-        return [*arguments, f"+trace={self.trace_path}"] if self.trace_samples else arguments
+        names = ("samples", "results", "answers", "weights", "dump")
+        return [f"+{name}={self.directory / name}.bin" for name in names]
+
+    @property
+    def plusargs(self) -> list[str]:
+        """The file names of a cocotb run, which leaves a record of every cycle."""
+        name, path = ("trace", self.trace_path) if self.mode is Mode.TRACE else ("signatures", self.signature_path)
+        return [*self.stream_plusargs, f"+{name}={path}"]
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        """Results of the first phase between which cycles and multiply-accumulates are counted; None for one sample.
+
+        From the second result every sweep carries an update, and at the last but one the next sample still flows.
+        """
+        samples = self.phases[0].samples
+        return (2, samples - 1) if samples > 3 else (1, samples) if samples > 1 else None
 
     def save(self, x: np.ndarray, labels: np.ndarray) -> Path:
         """Write the job and its samples.
@@ -138,8 +165,7 @@ class Job:
         Path of the job file.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        for leftover in ("results.bin", "dump.bin", "trace.bin", "mismatch.json", "outcome.json"):
-            (self.directory / leftover).unlink(missing_ok=True)
+        self.discard()
         words, ends = sample_words(x, labels, events=self.events)
         # $fread fills a register from its most significant byte.
         (self.directory / "samples.bin").write_bytes(words.astype(">u8").tobytes())
@@ -150,6 +176,10 @@ class Job:
             (self.directory / "weights.bin").write_bytes(codes.astype(">u4").tobytes())
         else:
             (self.directory / "weights.bin").write_bytes(b"")
+        return self.save_description()
+
+    def save_description(self) -> Path:
+        """Write the job file alone; what it names is there."""
         description = {
             "verilog_directory": str(self.verilog_directory),
             "config": self.config.model_dump(mode="json"),
@@ -157,7 +187,7 @@ class Job:
                 [phase.samples, phase.train, phase.rate.mantissa, phase.rate.exponent, phase.freeze]
                 for phase in self.phases
             ],
-            "trace_samples": self.trace_samples,
+            "mode": self.mode,
             "events": self.events,
             "load_weights": self.load_weights,
             "dump": self.dump,
@@ -167,6 +197,12 @@ class Job:
         path = self.directory / "job.json"
         path.write_text(json.dumps(description, indent=1), encoding="utf-8")
         return path
+
+    def discard(self) -> None:
+        """Remove what a run left."""
+        names = ("results.bin", "answers.bin", "dump.bin", "trace.bin", "signatures.bin")
+        for leftover in (*names, "mismatch.json", "outcome.json", "outcome.txt"):
+            (self.directory / leftover).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: Path) -> "Job":
@@ -184,10 +220,11 @@ class Job:
             config=parse_configuration(described.pop("config")),
             weights=weights,
             phases=phases,
+            mode=Mode(described.pop("mode")),
             **described,
         )
 
-    def save_outcome(self, **figures: int | list[int]) -> None:
+    def save_outcome(self, figures: dict) -> None:
         """Leave the bench's figures for the process that started the simulation."""
         (self.directory / "outcome.json").write_text(json.dumps(figures), encoding="utf-8")
 
@@ -196,11 +233,16 @@ class Job:
         return json.loads((self.directory / "outcome.json").read_text(encoding="utf-8"))
 
     def results(self) -> tuple[np.ndarray, np.ndarray]:
-        """Logit codes (samples, classes) and predictions (samples,)."""
-        records = np.fromfile(self.directory / "results.bin", dtype=np.int32).reshape(
-            -1, self.config.network.classes, 2
-        )
+        """Logit codes (samples, classes) and predictions (samples,) of the answered samples."""
+        classes = self.config.network.classes
+        words = np.fromfile(self.directory / "results.bin", dtype=np.int32)
+        # A run that ended early may have ended in the middle of a sample.
+        records = words[: len(words) // (2 * classes) * 2 * classes].reshape(-1, classes, 2)
         return records[:, :, 0], records[:, 0, 1]
+
+    def answers(self) -> np.ndarray:
+        """Cycles in which the samples' last logits were taken: uint64 (samples,)."""
+        return np.fromfile(self.directory / "answers.bin", dtype=np.uint64)
 
     @cached_property
     def sample_ends(self) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""The scoreboard of all cocotb benches: the recorded trace against the golden cycle model, every cycle."""
+"""The scoreboard of every co-simulation: what the test bench recorded against the golden cycle model, every cycle."""
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -8,10 +9,9 @@ import numpy as np
 
 from dfarray.configuration import Configuration
 from dfarray.golden.cycle import CycleModel
-from dfarray.sim.trace_file import TraceReader, layout_of
-from dfarray.trace import input_signals, output_signals
-
-CHUNK = 4096
+from dfarray.latency import COUNTED
+from dfarray.sim.trace_file import RecordLayout
+from dfarray.trace import output_signals
 
 
 @dataclass(frozen=True)
@@ -56,65 +56,127 @@ class MismatchError(AssertionError):
         self.first, self.count = first, count
 
 
-class Scoreboard:
-    """Compares a growing trace file with the golden cycle model.
+class Scoreboard(ABC):
+    """Follows the recorded cycles with the golden cycle model.
 
     Parameters
     ----------
     config : Configuration
     weights : list of int arrays (n_l, 1 + n_{l-1})
         Initial weights.
-    manifest : dict
-        Of the generated Verilog.
-    trace : Path
-        Written by the test bench.
+    layout : RecordLayout
+
+    Attributes
+    ----------
+    model : CycleModel
+    cycles : int
+        Compared so far.
+    macs : list of int
+        What the model counted up to where each read of MACS_LOW looked.
     """
 
-    def __init__(self, config: Configuration, weights, manifest: dict, trace: Path):
+    def __init__(self, config: Configuration, weights, layout: RecordLayout):
         self.model = CycleModel(config, weights)
         self.cycles = 0
+        self.macs: list[int] = []
+        self._layout = layout
         self._signals = output_signals(config)
-        self._inputs = len(input_signals(config))
-        self._reader = TraceReader(trace, layout_of(manifest))
+        self._waiting = np.zeros((0, self.record_words), dtype=np.uint64)
 
     @property
-    def signals_per_cycle(self) -> int:
-        """Compared signals in each cycle."""
-        return len(self._signals)
+    @abstractmethod
+    def record_words(self) -> int:
+        """64-bit words a recorded cycle."""
 
-    def check(self) -> int:
-        """Compare every cycle recorded since the last call; returns how many.
+    def figures(self) -> dict:
+        """What was compared, for the report."""
+        return {
+            "cycles_checked": self.cycles,
+            "signals_per_cycle": len(self._signals),
+            "signature": self.model.signature,
+            "model_macs": self.macs,
+        }
+
+    def follow(self, records: np.ndarray) -> None:
+        """Compare the next cycles, all but the last few.
+
+        A read of MACS_LOW answers with what was decided some cycles before: to know what the model counted then, it is
+        stopped there, so the last cycles wait until it is known what is read after them.
+
+        Parameters
+        ----------
+        records : uint64 array (cycles, record_words)
 
         Raises
         ------
         MismatchError
             At the first difference.
         """
-        before = self.cycles
-        for chunk in self._reader.chunks(CHUNK):
-            expected = self.model.advance(np.ascontiguousarray(chunk[:, : self._inputs]))
-            self._compare(expected, chunk[:, self._inputs :])
-            self.cycles += len(chunk)
-        return self.cycles - before
+        records = np.concatenate([self._waiting, records])
+        if len(records) < COUNTED:
+            self._waiting = records
+            return
+        inputs, read = self._layout.unpack_inputs(records)
+        done, ahead = 0, COUNTED - 1
+        for stop in np.flatnonzero(read[ahead:]).tolist():
+            self._compare_part(inputs[done:stop], records[done:stop])
+            self.macs.append(self.model.macs)
+            done = stop
+        self._compare_part(inputs[done:-ahead], records[done:-ahead])
+        self._waiting = records[-ahead:].copy()
 
-    def _compare(self, expected: np.ndarray, got: np.ndarray) -> None:
-        if expected.shape != got.shape:
-            raise ValueError(f"the cycle model returned {expected.shape} values, {got.shape} were recorded")
+    def finish(self) -> None:
+        """Compare the cycles that wait."""
+        inputs, _ = self._layout.unpack_inputs(self._waiting)
+        self._compare_part(inputs, self._waiting)
+        self._waiting = self._waiting[:0]
+
+    def _compare_part(self, inputs: np.ndarray, records: np.ndarray) -> None:
+        if len(inputs):
+            self._compare(np.ascontiguousarray(inputs), records[:, self._layout.inputs.words :])
+            self.cycles += len(inputs)
+
+    @abstractmethod
+    def _compare(self, inputs: np.ndarray, got: np.ndarray) -> None:
+        """Advance the model and compare what was recorded after the inputs."""
+
+
+class TraceScoreboard(Scoreboard):
+    """Compares every signal: packed, and one by one where a word differs."""
+
+    @property
+    def record_words(self) -> int:  # noqa: D102 (the base class says it)
+        return self._layout.words
+
+    def _compare(self, inputs, got):
+        expected = self.model.advance_packed(inputs)
         if np.array_equal(expected, got):
             return
-        different = expected != got
-        row = int(np.argmax(different.any(axis=1)))
-        columns = np.flatnonzero(different[row])
-        signal = self._signals[columns[0]]
-        first = Mismatch(
-            self.cycles + row,
-            signal.tile,
-            signal.lane,
-            signal.name,
-            int(expected[row, columns[0]]),
-            int(got[row, columns[0]]),
+        row = int(np.argmax((expected != got).any(axis=1)))
+        expected_values, got_values = (
+            self._layout.outputs.unpack(words[row : row + 1])[0] for words in (expected, got)
         )
+        columns = np.flatnonzero(expected_values != got_values)
+        signal = self._signals[columns[0]]
+        values = int(expected_values[columns[0]]), int(got_values[columns[0]])
+        first = Mismatch(self.cycles + row, signal.tile, signal.lane, signal.name, *values)
         raise MismatchError(first, len(columns))
+
+
+class SignatureScoreboard(Scoreboard):
+    """Compares the signature of every cycle."""
+
+    @property
+    def record_words(self) -> int:  # noqa: D102 (the base class says it)
+        return self._layout.signed_words
+
+    def _compare(self, inputs, got):
+        expected = self.model.advance_signature(inputs)
+        different = np.flatnonzero(expected != got[:, 0])
+        if len(different):
+            row = int(different[0])
+            values = int(expected[row]), int(got[row, 0])
+            raise MismatchError(Mismatch(self.cycles + row, None, None, "signature", *values), 1)
 
 
 def save_mismatch(error: MismatchError, path: Path) -> None:

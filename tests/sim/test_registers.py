@@ -65,7 +65,6 @@ def test_register_bench(testcase, built, tmp_path):
         config=config,
         weights=weights,
         phases=(Phase(4, True, config.training.rate),),
-        trace_samples=4,
         expected_cycles=100,
         gaps={"sample_gaps": gaps, "result_gaps": gaps, "weight_gaps": gaps},
     )
