@@ -191,7 +191,7 @@ class Sequencer(wiring.Component):
         }
         self._waits = {name: (Signal(name=f"{name}_waits"), cycles) for name, cycles in waits.items()}
         for name, (waits, cycles) in self._waits.items():
-            left = Signal(range(cycles + 1), name=f"{name}_left")
+            left = Signal(range(max(2, cycles + 1)), name=f"{name}_left")
             started = Signal(name=f"{name}_wait_starts")
             self._waits[name] = (waits, started)
             with m.If(started):
