@@ -1,0 +1,170 @@
+"""Every memory of an accelerator, and the block RAMs that they become, without running a tool.
+
+Weight banks of a family are block RAMs by their own choice of shape. All others are inferred, and yosys chooses for
+each what costs least by its own count (``memory_libmap``): block RAM, LUT RAM or logic. Its costs are repeated here
+without those of emulated resets and enables, so that a memory next to the limit may go the other way.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from amaranth.hdl import Shape
+
+from dfarray.configuration import Activation, Configuration, ErrorKind
+from dfarray.fpga.boards import Family
+from dfarray.hw.activation import tanh_table
+from dfarray.hw.blocks import ecp5, gowin, ice40up5k
+from dfarray.hw.blocks.tiling import BlockShape, fewest_blocks
+from dfarray.hw.readout import partial_width
+from dfarray.hw.softmax import exponential_table, reciprocal_table
+from dfarray.hw.stores import row_entry
+from dfarray.trace import index_bits
+
+
+@dataclass(frozen=True)
+class MemoryShape:
+    """So many equal memories, each with one write port, or none.
+
+    Attributes
+    ----------
+    name : str
+    count, rows, width, reads : int
+        Memories; words, bits a word and read ports of each.
+    written : bool
+        False for a table.
+    """
+
+    name: str
+    count: int
+    rows: int
+    width: int
+    reads: int = 1
+    written: bool = True
+
+
+@dataclass(frozen=True)
+class InferredMemory:
+    """What yosys knows of a family's memories.
+
+    Attributes
+    ----------
+    shapes : sequence of BlockShape
+        Of a block RAM with one write and one read port.
+    block_cost : int
+        Of a block RAM, in the units in which four bits of LUT RAM cost a quarter.
+    lut_ram : bool
+        Whether there are LUT RAMs, of 16 x 4 bits.
+    """
+
+    shapes: Sequence[BlockShape]
+    block_cost: int
+    lut_ram: bool
+
+    def blocks(self, memory: MemoryShape) -> int:
+        """Block RAMs of one such memory; 0 if it becomes something smaller."""
+        shape = fewest_blocks(memory.rows, memory.width, self.shapes)
+        stacked, beside = shape.grid(memory.rows, memory.width)
+        blocks = stacked * beside * memory.reads
+        in_block = self.block_cost * blocks + _decoding(memory, stacked)
+        return blocks if in_block < self._elsewhere(memory) else 0
+
+    def _elsewhere(self, memory: MemoryShape) -> float:
+        bits = memory.rows * memory.width
+        if not memory.written:
+            return bits / 16
+        if not self.lut_ram:
+            return bits
+        stacked = -(-memory.rows // 16)
+        return min(bits, 4 * -(-stacked * memory.width // 4) * memory.reads + _decoding(memory, stacked))
+
+
+def _decoding(memory: MemoryShape, stacked: int) -> float:
+    """Cost of choosing one of several blocks in depth."""
+    written = stacked / 2 if stacked > 1 and memory.written else 0
+    return (stacked - 1) * memory.width * memory.reads / 2 + written
+
+
+INFERRED = {
+    Family.ECP5: InferredMemory((*ecp5.WeightBank.shapes, BlockShape(512, 36)), 128, lut_ram=True),
+    Family.ICE40: InferredMemory(ice40up5k.Ram40WeightBank.shapes, 64, lut_ram=False),
+    Family.GOWIN: InferredMemory((*gowin.WeightBank.shapes, BlockShape(512, 36)), 128, lut_ram=True),
+}
+"""By family: yosys' ``share/*/brams*.txt`` and ``lutrams*.txt``. Narrow, deep shapes are never the fewest here."""
+
+
+def weight_banks(config: Configuration) -> tuple[MemoryShape, MemoryShape]:
+    """The lanes' banks, and that of the output biases."""
+    lanes, width = config.array.tiles * config.array.lanes, config.formats.weight.width
+    return (
+        MemoryShape("weight banks", lanes, config.array.bank_rows, width),
+        MemoryShape("bias bank", 1, 1 << index_bits(config.network.classes), width),
+    )
+
+
+def inferred_memories(config: Configuration) -> Iterator[MemoryShape]:
+    """All other memories."""
+    network, formats, tiles = config.network, config.formats, config.array.tiles
+    value, classes = formats.activation.width, network.classes
+    derivative = formats.activation.fraction_bits + 1
+    if network.activation is Activation.TANH:
+        table = tanh_table(config)
+        width = max(entry for entry, _ in table).bit_length() + derivative
+        yield MemoryShape("tanh tables", tiles, len(table), width, written=False)
+    places = 1 << (index_bits(len(config.passes)) + index_bits(config.array.lanes))
+    yield MemoryShape("histories", tiles, places, 2 * value)
+    yield MemoryShape("derivatives", tiles, 2 * places, derivative)
+    entry = Shape.cast(row_entry(config)).width
+    yield MemoryShape("input lists", 3, max(2, network.inputs), index_bits(network.inputs) + value)
+    yield MemoryShape("row lists", 3, max(2, network.inputs), entry)
+    if hidden := sum(network.layers[1:-2]):
+        yield MemoryShape("activation history", 1, max(2, hidden), 2 * value)
+        yield MemoryShape("activation list", 1, max(2, hidden), entry)
+    if network.error is ErrorKind.SOFTMAX_CROSS_ENTROPY:
+        exponentials, reciprocals = exponential_table(config), reciprocal_table(min(formats.error.fraction_bits, 10))
+        bits = formats.error.fraction_bits + 1
+        yield MemoryShape("exponential table", 1, len(exponentials), bits, written=False)
+        yield MemoryShape("reciprocal table", 1, len(reciprocals), max(reciprocals).bit_length(), written=False)
+        yield MemoryShape("exponentials", 1, classes, bits)
+    yield MemoryShape("logits", 1, classes, formats.logit.width, reads=2)
+    yield MemoryShape("scaled errors", 1, 2 << index_bits(classes), formats.delta.width, reads=3)
+    sums = partial_width(config) + (len(config.output_groups) - 1).bit_length()
+    yield MemoryShape("output sums", 1, classes + 1, sums, reads=2)
+    words = max(4, config.array.tiles * config.array.lanes + 1)
+    # The FIFO's last word is a register.
+    yield MemoryShape("dump FIFO", 1, words - 1, formats.weight.width)
+    connections = config.feedback.nonzeros * sum(item.active_tiles for item in config.passes)
+    yield MemoryShape("feedback topology", 1, max(2, connections), index_bits(classes) + 1, written=False)
+
+
+def block_rams(config: Configuration, family: Family) -> dict[str, int]:
+    """Block RAMs by what is in them; of an iCE40, ``SPRAM`` is told apart.
+
+    Parameters
+    ----------
+    config : Configuration
+        ``array.family`` is the family's, or generic: then the weight banks are inferred, too.
+    family : Family
+    """
+    inferred, hard = INFERRED[family], config.array.family != "generic"
+    found = {}
+    for bank in weight_banks(config):
+        if not hard:
+            found[bank.name] = bank.count * inferred.blocks(bank)
+        elif family is Family.ICE40 and bank.rows > ice40up5k.RAM40_LARGEST_DEPTH:
+            # Interleaved: 1, 2 or 4.
+            spram = -(-bank.rows // ice40up5k.SPRAM_ROWS)
+            found["SPRAM"] = bank.count * (1 << (spram - 1).bit_length())
+        else:
+            shape = fewest_blocks(bank.rows, bank.width, _BANK_SHAPES[family])
+            stacked, beside = shape.grid(bank.rows, bank.width)
+            found[bank.name] = bank.count * stacked * beside
+    for memory in inferred_memories(config):
+        found[memory.name] = memory.count * inferred.blocks(memory)
+    return {name: count for name, count in found.items() if count}
+
+
+_BANK_SHAPES = {
+    Family.ECP5: ecp5.WeightBank.shapes,
+    Family.ICE40: ice40up5k.Ram40WeightBank.shapes,
+    Family.GOWIN: gowin.WeightBank.shapes,
+}
