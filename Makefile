@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 PYTHON ?= python3
 
-.PHONY: help setup demo test test-slow lint data paper clean tools
+.PHONY: help setup demo test test-slow lint data paper bench clean tools
 
 help:
 	@echo "make demo       train an 8x8 digits network on the simulated RTL, checked against the golden model"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint       ruff and pyright"
 	@echo "make data       fetch MNIST and Fashion-MNIST into the cache"
 	@echo "make paper      the comparisons of docs/results, about 90 minutes on 2 cores; needs PyTorch for the last two"
+	@echo "make bench      every figure beside its goal and reference; minutes, and it builds two simulations"
 	@echo "make setup      only install into .venv"
 
 # One line for each missing tool, before anything else happens.
@@ -52,6 +53,9 @@ data: setup
 paper: setup
 	for comparison in movement accuracy sparsity precision angle transfer convolution; do \
 	  $(BIN)/dfarray paper $$comparison || exit 1; done
+
+bench: setup
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf build $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
