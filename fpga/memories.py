@@ -1,8 +1,9 @@
 """Every memory of an accelerator, and the block RAMs that they become, without running a tool.
 
 Weight banks of a family are block RAMs by their own choice of shape. All others are inferred, and yosys chooses for
-each what costs least by its own count (``memory_libmap``): block RAM, LUT RAM or logic. Its costs are repeated here
-without those of emulated resets and enables, so that a memory next to the limit may go the other way.
+each what costs least by its own count: block RAM, LUT RAM or logic. Its costs are repeated here.
+
+Source: yosys, ``passes/memory/memory_libmap.cc``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,52 +45,69 @@ class MemoryShape:
 
 @dataclass(frozen=True)
 class InferredMemory:
-    """What yosys knows of a family's memories.
+    """What yosys knows of a family's memories, and how it counts.
 
     Attributes
     ----------
     shapes : sequence of BlockShape
         Of a block RAM with one write and one read port.
     block_cost : int
-        Of a block RAM, in the units in which four bits of LUT RAM cost a quarter.
+        Of a block RAM; a LUT RAM of 16 x 4 bits costs 4, a written bit in logic 1, a bit of a table a sixteenth.
+    byte : int
+        Bits that share a write enable: words are padded to a multiple.
     lut_ram : bool
-        Whether there are LUT RAMs, of 16 x 4 bits.
+        Whether there are LUT RAMs.
+    shared_lut_ram : bool
+        Whether a LUT RAM of which only some bits are used costs less.
     """
 
     shapes: Sequence[BlockShape]
     block_cost: int
+    byte: int
     lut_ram: bool
+    shared_lut_ram: bool = False
 
     def blocks(self, memory: MemoryShape) -> int:
         """Block RAMs of one such memory; 0 if it becomes something smaller."""
-        shape = fewest_blocks(memory.rows, memory.width, self.shapes)
-        stacked, beside = shape.grid(memory.rows, memory.width)
-        blocks = stacked * beside * memory.reads
-        in_block = self.block_cost * blocks + _decoding(memory, stacked)
-        return blocks if in_block < self._elsewhere(memory) else 0
-
-    def _elsewhere(self, memory: MemoryShape) -> float:
+        cost, blocks = min((self._in_blocks(memory, shape) for shape in self.shapes), key=lambda found: found[0])
+        # yosys keeps the cost to beat without its fraction.
         bits = memory.rows * memory.width
-        if not memory.written:
-            return bits / 16
-        if not self.lut_ram:
-            return bits
+        best = bits if memory.written else bits // 16
+        if self.lut_ram and memory.written and (lut_ram := self._in_lut_ram(memory)) < best:
+            best = int(lut_ram)
+        return blocks if cost < best else 0
+
+    def _in_blocks(self, memory: MemoryShape, shape: BlockShape) -> tuple[float, int]:
+        stacked = -(-memory.rows // shape.rows)
+        byte = min(self.byte, shape.width) if memory.written else 1
+        # What is stacked need not start in a block of its own.
+        blocks = -(-stacked * _padded(memory.width, byte) // shape.width) * memory.reads
+        return self.block_cost * blocks + _around(memory, stacked), blocks
+
+    def _in_lut_ram(self, memory: MemoryShape) -> float:
         stacked = -(-memory.rows // 16)
-        return min(bits, 4 * -(-stacked * memory.width // 4) * memory.reads + _decoding(memory, stacked))
+        width = memory.width if self.shared_lut_ram else _padded(memory.width, 4)
+        return stacked * width * memory.reads + _around(memory, stacked)
 
 
-def _decoding(memory: MemoryShape, stacked: int) -> float:
-    """Cost of choosing one of several blocks in depth."""
+def _padded(width: int, byte: int) -> int:
+    return -(-width // byte) * byte
+
+
+def _around(memory: MemoryShape, stacked: int) -> float:
+    """Cost of choosing one of several blocks in depth, and of the read ports' registers."""
     written = stacked / 2 if stacked > 1 and memory.written else 0
-    return (stacked - 1) * memory.width * memory.reads / 2 + written
+    return (stacked - 1) * memory.width * memory.reads / 2 + written + 2 * memory.reads
 
+
+_BLOCKS_OF_18K = tuple(BlockShape(1 << (14 - bits), width) for bits, width in enumerate((1, 2, 4, 9, 18, 36)))
 
 INFERRED = {
-    Family.ECP5: InferredMemory((*ecp5.WeightBank.shapes, BlockShape(512, 36)), 128, lut_ram=True),
-    Family.ICE40: InferredMemory(ice40up5k.Ram40WeightBank.shapes, 64, lut_ram=False),
-    Family.GOWIN: InferredMemory((*gowin.WeightBank.shapes, BlockShape(512, 36)), 128, lut_ram=True),
+    Family.ECP5: InferredMemory(_BLOCKS_OF_18K, 128, 9, lut_ram=True),
+    Family.ICE40: InferredMemory(ice40up5k.Ram40WeightBank.shapes[::-1], 64, 1, lut_ram=False),
+    Family.GOWIN: InferredMemory(_BLOCKS_OF_18K, 128, 9, lut_ram=True, shared_lut_ram=True),
 }
-"""By family: yosys' ``share/*/brams*.txt`` and ``lutrams*.txt``. Narrow, deep shapes are never the fewest here."""
+"""By family, from ``brams*.txt`` and ``lutrams*.txt`` in yosys' ``share``."""
 
 
 def weight_banks(config: Configuration) -> tuple[MemoryShape, MemoryShape]:
