@@ -3,9 +3,11 @@
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from amaranth.back import verilog
+from amaranth.back import rtlil, verilog
 from amaranth.hdl import Fragment, Value
 from amaranth.lib.wiring import In
 
@@ -54,18 +56,40 @@ def generate(config: Configuration, weights, directory: str | Path) -> dict:
         direction = "i" if member.flow == In else "o"
         ports["__".join(map(str, path))] = (Value.cast(value), direction)
     # Taken after the signature is known: elaboration names the signals.
-    text, names = verilog.convert_fragment(
-        Fragment.get(accelerator, None),
-        ports={name: (value, _direction(direction)) for name, (value, direction) in ports.items()},
-        name=TOP,
-        emit_src=False,
-        strip_internal_attrs=True,
-    )
+    with _contents_as_one_number():
+        text, names = verilog.convert_fragment(
+            Fragment.get(accelerator, None),
+            ports={name: (value, _direction(direction)) for name, (value, direction) in ports.items()},
+            name=TOP,
+            emit_src=False,
+            strip_internal_attrs=True,
+        )
     text = _HEADER + _evaluate_at_time_zero(text)
     manifest = _manifest(config, weights, ports, accelerator, names)
     (directory / "accelerator.v").write_text(text, encoding="utf-8")
     (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return manifest
+
+
+@contextmanager
+def _contents_as_one_number() -> Iterator[None]:
+    """Let Amaranth write a memory's contents at once: bit by bit, the banks take half of the time of generating."""
+    bit_by_bit = rtlil.ModuleEmitter.emit_memory
+
+    def emit_memory(emitter, index, cell):
+        rows, cell.init = cell.init, ()
+        bit_by_bit(emitter, index, cell)
+        cell.init = rows
+        mask = (1 << cell.width) - 1
+        bits = "".join(f"{row & mask:0{cell.width}b}" for row in reversed(rows))
+        written = next(reversed(emitter.builder.contents.values()))
+        written.ports["DATA"] = f"{len(bits)}'{bits}"
+
+    rtlil.ModuleEmitter.emit_memory = emit_memory
+    try:
+        yield
+    finally:
+        rtlil.ModuleEmitter.emit_memory = bit_by_bit
 
 
 def _evaluate_at_time_zero(text: str) -> str:

@@ -268,7 +268,12 @@ def _run(job: Job, simulator: str, build: Path, record_cycles: int) -> dict | No
             return first
         # The same samples with all signals.
         job.discard()
-        return _run(replace(job, mode=Mode.TRACE), simulator, build, 0)
+        explained = _run(replace(job, mode=Mode.TRACE), simulator, build, 0)
+        if explained is None:
+            raise simulators.SimulationError(
+                f"the signature of cycle {first['cycle']} differs, but no signal does when the run is repeated"
+            ) from None
+        return explained
     return None
 
 

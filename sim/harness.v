@@ -41,7 +41,7 @@ module dfarray_bench(
   wire [@WEIGHT_BITS@-1:0] weights_out_data;
 
   // From a register: what depends on an input of the simulation is evaluated at both edges of the clock.
-  reg reset;
+  reg reset = 1;
   always @(posedge clk) reset <= rst;
 
   @TOP@ dut(

@@ -2,10 +2,10 @@
 
 import fcntl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -112,7 +112,7 @@ def _explained(build: Path, job: Job, cycle: int) -> MismatchError:
     raise SimulationError(f"the signature of cycle {cycle} differs, but not when the run is repeated")
 
 
-def _records(build: Path, job: Job, words: int, options: list[str]) -> Iterator[np.ndarray]:
+def _records(build: Path, job: Job, words: int, options: list[str]) -> Generator[np.ndarray]:
     """Start the loop and read what it writes: uint64 (cycles, words)."""
     plan, log, size = job.directory / "steps.txt", job.directory / "loop.log", words * WORD // 8
     plan.write_text("\n".join(steps(job)) + "\n", encoding="utf-8")
@@ -137,7 +137,7 @@ def _records(build: Path, job: Job, words: int, options: list[str]) -> Iterator[
         raise error(f"{reason or f'the compiled loop ended with {loop.returncode}'} (log: {log})")
 
 
-def _widen(pipe: BinaryIO) -> None:
+def _widen(pipe: IO[bytes]) -> None:
     try:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     except (AttributeError, OSError):  # Not Linux, or more than a user may have: slower, nothing else.
