@@ -91,9 +91,9 @@ def test_merge(inputs, zero_skipping, formats):
             await ctx.tick()
             ctx.set(dut.samples.valid, 0)
 
-    async def rows(ctx):
+    async def rows(ctx, count):
         found = []
-        for place in range(ctx.get(dut.rows)):
+        for place in range(ctx.get(count)):
             ctx.set(dut.entry, place)
             await ctx.tick().repeat(STORE_READ)
             entry = ctx.get(dut.read)
@@ -110,14 +110,15 @@ def test_merge(inputs, zero_skipping, formats):
             assert ctx.get(dut.complete), f"sample {n} does not become complete"
             await ctx.tick().repeat(draw.choice((1, 2, 30)))
             assert ctx.get(dut.label) == labels[n]
+            assert ctx.get(dut.next_rows) == len(expected)
             ctx.set(dut.take, 1)
             await ctx.tick()
             ctx.set(dut.take, 0)
             assert not ctx.get(dut.complete)
             assert ctx.get(dut.gram) == gram, n
-            assert await rows(ctx) == expected, n
+            assert await rows(ctx, dut.rows_newest) == expected, n
             ctx.set(dut.previous, 1)
-            assert await rows(ctx) == before, n
+            assert await rows(ctx, dut.rows_older) == before, n
             ctx.set(dut.previous, 0)
             before = expected
 
