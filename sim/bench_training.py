@@ -5,6 +5,7 @@ scoreboard about every recorded cycle.
 """
 
 import os
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class Bench:
     async def start(self):
         """Clock, reset, and the register port."""
         dut = self.dut
+        self._began = time.perf_counter()
         Clock(dut.clk, PERIOD_NS, "ns").start()
         for name in ("sample_budget", "weight_budget"):
             getattr(dut, name).value = 0
@@ -120,7 +122,8 @@ class Bench:
         self._comparison = self._worker.submit(self.scoreboard.finish)
         self._settle()
         macs = combined_macs(self._macs["MACS_HIGH"], self._macs["MACS_LOW"])
-        self.job.save_outcome({"cycles": int(self.dut.cycle.value), "macs": macs} | self.scoreboard.figures())
+        figures = {"cycles": int(self.dut.cycle.value), "seconds": time.perf_counter() - self._began, "macs": macs}
+        self.job.save_outcome(figures | self.scoreboard.figures())
 
 
 @cocotb.test()

@@ -54,7 +54,10 @@ class Report:
         Between those results, read from the accelerator's counter.
     utilisation : float
         Useful multiply-accumulates over multipliers x cycles.
-    cycles_per_second, build_seconds, run_seconds : float
+    cycles_per_second : float
+        Simulated and compared, while the clock runs.
+    build_seconds, run_seconds : float
+        Generating and compiling; everything after it.
     """
 
     simulator: str
@@ -310,7 +313,7 @@ def _judge(job: Job, x, labels, simulator, first, build_seconds, run_seconds) ->
         cycles_per_sample=cycles_per_sample,
         useful_macs=useful_macs,
         utilisation=utilisation,
-        cycles_per_second=figures.get("cycles", 0) / run_seconds,
+        cycles_per_second=figures["cycles"] / figures["seconds"] if figures else 0.0,
         build_seconds=build_seconds,
         run_seconds=run_seconds,
     )

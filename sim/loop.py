@@ -2,6 +2,7 @@
 
 import fcntl
 import subprocess
+import time
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -81,12 +82,13 @@ def run(build: Path, job: Job, *, record_cycles: int = 0) -> None:
     """
     scoreboard = SignatureScoreboard(job.config, job.weights, layout_of(job.manifest))
     options = [f"+trace={job.trace_path}", f"+trace_until={record_cycles}"] if record_cycles else []
+    began = time.perf_counter()
     try:
         with closing(_records(build, job, scoreboard.record_words, options)) as chunks:
             for records in chunks:
                 scoreboard.follow(records)
         scoreboard.finish()
-        job.save_outcome(_outcome(job) | scoreboard.figures())
+        job.save_outcome({"seconds": time.perf_counter() - began} | _outcome(job) | scoreboard.figures())
     except MismatchError as error:
         raise _explained(build, job, error.first.cycle) from None
     except BaseException:

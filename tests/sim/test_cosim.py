@@ -101,11 +101,13 @@ def test_shape(name, fast_simulator, tmp_path):
     run(SHAPES[name], fast_simulator, tmp_path)
 
 
+@pytest.mark.slow
 def test_both_simulators(simulator, tmp_path):
     shape = SHAPES["three hidden layers, widths not multiples of the lanes"]
     run(shape._replace(gaps=40, load=True, freeze=0b1010), simulator, tmp_path)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=8,
     deadline=None,
@@ -127,6 +129,7 @@ def test_random_accelerator(config, events, gaps, load, freeze, seed, fast_simul
     run(Run(config, events, gaps, load, freeze), fast_simulator, tmp_path_factory.mktemp("random"), seed=seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "latency",
     [Latency(1, 1), Latency(4, 1), Latency(1, 4), Latency(1, 2, interval=2)],
@@ -147,6 +150,7 @@ def test_latencies(latency, fast_simulator, tmp_path, monkeypatch):
     run(Run(config, load=True), fast_simulator, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family != "generic"])
 def test_hard_blocks(family, fast_simulator, tmp_path):
     """A family's weight banks and multipliers in the array: only cycles differ from the generic ones'."""
@@ -165,6 +169,7 @@ def test_extreme_rates(fast_simulator, tmp_path):
     assert any(np.isin(w, (limits.lo, limits.hi)).any() for w in outcome.weights), "nothing saturated"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("events", [False, True])
 def test_zero_skipping_changes_cycles_and_nothing_else(events, fast_simulator, tmp_path):
     """Logits, every weight word of the banks and the rounding noise are the same bit for bit."""
