@@ -26,6 +26,7 @@ def write_harness(manifest: dict, contents: list[Contents], directory: Path) -> 
     layout = layout_of(manifest)
     inputs = _words("input", [*map(_shown, manifest["trace"]["inputs"]), _macs_read(manifest)], layout.inputs)
     outputs = _words("output", list(map(_shown, manifest["trace"]["outputs"])), layout.outputs)
+    words = [*_names("input", layout.inputs), *_names("output", layout.outputs)]
     widths = {p["name"]: p["width"] for p in ports}
     text = _TEMPLATE.read_text(encoding="utf-8")
     replacements = {
@@ -42,12 +43,13 @@ def write_harness(manifest: dict, contents: list[Contents], directory: Path) -> 
         "@LOGIT_BITS@": str(widths["results__logit"]),
         "@PREDICTION_BITS@": str(widths["results__prediction"]),
         "@WEIGHT_BITS@": str(widths["weights_in__data"]),
-        "@TRACE_BITS@": str(layout.words * WORD),
+        "@TRACE_WORDS@": str(layout.words),
+        "@TRACE@": "\n      ".join(f"trace[{place}] = {word};" for place, word in enumerate(words)),
+        "@TRACE_CONCATENATION@": ", ".join(reversed(words)),
         "@INPUT_BITS@": str(layout.inputs.words * WORD),
         "@WORDS@": "\n  ".join([*inputs, *outputs]),
-        "@INPUT_WORDS@": _highest_first("input", layout.inputs),
-        "@OUTPUT_WORDS@": _highest_first("output", layout.outputs),
-        "@FOLD@": " ^ ".join(_rotated(f"output_{k}", 11 * k % WORD) for k in range(layout.outputs.words)),
+        "@INPUT_WORDS@": ", ".join(reversed(_names("input", layout.inputs))),
+        "@FOLD@": " ^ ".join(_rotated(word, 11 * k % WORD) for k, word in enumerate(_names("output", layout.outputs))),
     }
     for mark, value in replacements.items():
         text = text.replace(mark, value)
@@ -99,8 +101,8 @@ def _words(name: str, values: list[str], layout: TraceLayout) -> list[str]:
     return [f"wire [{WORD - 1}:0] {name}_{k} = {{{', '.join(parts)}}};" for k, parts in enumerate(words)]
 
 
-def _highest_first(name: str, layout: TraceLayout) -> str:
-    return ", ".join(f"{name}_{k}" for k in reversed(range(layout.words)))
+def _names(word: str, layout: TraceLayout) -> list[str]:
+    return [f"{word}_{k}" for k in range(layout.words)]
 
 
 def _rotated(name: str, by: int) -> str:

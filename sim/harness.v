@@ -165,19 +165,23 @@ module dfarray_bench(
   end
 
 `ifdef VERILATOR
-  import "DPI-C" function void dfarray_trace(input bit [@TRACE_BITS@-1:0] words, input int count);
-`endif
-  wire [@TRACE_BITS@-1:0] trace = {@OUTPUT_WORDS@, inputs};
+  // $fwrite, or a concatenation, of as many bits takes longer than the cycle itself.
+  import "DPI-C" function void dfarray_trace(input longint unsigned words [0:@TRACE_WORDS@-1], input int count);
+  longint unsigned trace [0:@TRACE_WORDS@-1];
   always @(posedge clk) begin
     if (!reset && trace_enable) begin
-`ifdef VERILATOR
-      // In place of $fwrite, which for as many bits takes longer than the cycle itself.
-      dfarray_trace(trace, @TRACE_BITS@ / 32);
+      @TRACE@
+      dfarray_trace(trace, @TRACE_WORDS@);
+    end
+  end
 `else
+  wire [64*@TRACE_WORDS@-1:0] trace = {@TRACE_CONCATENATION@};
+  always @(posedge clk) begin
+    if (!reset && trace_enable) begin
       if (^trace === 1'bx) unknown_seen <= 1;
       $fwrite(trace_file, "%u", trace);
       if (cycle[7:0] == 8'hff) $fflush(trace_file);
-`endif
     end
   end
+`endif
 endmodule

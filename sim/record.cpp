@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <string>
 
-#include "svdpi.h"
 #include "verilated.h"
 
 namespace {
@@ -21,7 +20,7 @@ std::FILE* open_trace() {
 
 }  // namespace
 
-extern "C" void dfarray_trace(const svBitVecVal* words, int count) {
+extern "C" void dfarray_trace(const unsigned long long* words, int count) {
     static std::FILE* const file = open_trace();
     static unsigned cycle = 0;
     std::fwrite(words, sizeof *words, count, file);
