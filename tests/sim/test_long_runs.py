@@ -19,7 +19,8 @@ def test_demo(tmp_path):
     figures = demonstrate(config, tmp_path)
     assert figures["passed"]
     assert figures["test_accuracy"] >= 0.95
-    assert figures["cycles_per_sample"] == 274
+    assert figures["cycles_per_sample"] < 200, "zeros are skipped"
+    assert figures["cycles_checked"] == figures["cycles"]
     signals = input_signals(config) + output_signals(config)
     assert figures["weights_compared"] == 60 * 65 + 10 * 61
     assert (tmp_path / "first_samples.vcd").read_text().count("$var") == 1 + len(signals)
@@ -32,8 +33,8 @@ def test_mnist_on_75_lanes(tmp_path):
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "o.json").read_text())
     assert report["mismatches"] == 0
-    assert report["cycles_per_sample"] == 1816
-    assert report["utilisation"] >= 0.85
+    assert report["cycles_per_sample"] < 600, "zeros are skipped"
+    assert report["utilisation"] >= 0.95
 
 
 def test_mnist_accuracy_after_one_epoch():

@@ -15,8 +15,6 @@ from dfarray.sim.cosim import cosimulate
 from dfarray.sim.job import Job, Mode, Phase
 from dfarray.sim.trace_file import TraceReader, layout_of
 
-pytestmark = pytest.mark.slow
-
 SAMPLES = 9
 CONFIG = accelerator([6, 7, 9, 3], 3, 2, nonzeros=2, rounding="stochastic", error="softmax-cross-entropy")
 
