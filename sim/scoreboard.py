@@ -11,7 +11,7 @@ from dfarray.configuration import Configuration
 from dfarray.golden.cycle import CycleModel
 from dfarray.latency import COUNTED
 from dfarray.sim.trace_file import RecordLayout
-from dfarray.trace import output_signals
+from dfarray.trace import input_signals, output_signals
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,11 @@ class Scoreboard(ABC):
 
     def __init__(self, config: Configuration, weights, layout: RecordLayout):
         self.model = CycleModel(config, weights)
+        # No cycle yet, but numba loads what it needs here, in the caller's thread: modules that a comparing thread
+        # imports would be parsed beside the simulation's own, which CPython 3.11 does not stand.
+        nothing = np.zeros((0, len(input_signals(config))), dtype=np.int64)
+        self.model.advance_packed(nothing)
+        self.model.advance_signature(nothing)
         self.cycles = 0
         self.macs: list[int] = []
         self._layout = layout
