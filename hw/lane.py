@@ -98,7 +98,8 @@ class Lane(wiring.Component):
         self.delta_valid = Signal()
         self.write_enable = Signal()
         self.write_address = Signal(index_bits(config.array.bank_rows))
-        self.write_data = Signal(weight)
+        # A GRAM row's activation goes the same way to the multiplier, and may be wider than a weight.
+        self.write_data = Signal(signed(max(weight.width, config.formats.activation.width)))
         self._multiplier = make_multiplier or partial(multiplier, config.array.family)
         strobed = data.StructLayout({"enable": 1, "value": delta})
         super().__init__(
@@ -109,7 +110,7 @@ class Lane(wiring.Component):
                 "correcting": In(strobed),
                 "swap": In(1),
                 "activations": In(lane_activations(config)),
-                "product": Out(signed(config.formats.weight.width + config.formats.activation.width)),
+                "product": Out(signed(len(self.write_data) + config.formats.activation.width)),
                 "result": Out(signed(max(config.accumulator.width, config.formats.weight.width))),
                 "correction": Out(signed(correction_width(config))),
             }
@@ -128,7 +129,7 @@ class Lane(wiring.Component):
             q_shape(formats.delta), command.factor.shape(), latency.multiply
         )
         m.submodules.forward_multiplier = forward = self._multiplier(
-            q_shape(formats.weight), q_shape(formats.activation), latency.multiply
+            self.write_data.shape(), q_shape(formats.activation), latency.multiply
         )
         local = self.activations
         hidden_delta = Mux(command.activate, correction_delta, self.delta)
@@ -159,7 +160,7 @@ class Lane(wiring.Component):
         m.d.comb += [
             bank.write_enable.eq(self.write_enable),
             bank.write_address.eq(self.write_address - self._rows.start),
-            bank.write_data.eq(self.write_data),
+            bank.write_data.eq(self.write_data[: formats.weight.width]),
             forward.a.eq(self.write_data),
             forward.b.eq(Mux(command.output_forward, local.current, command.x_cur)),
             self.product.eq(forward.product),

@@ -59,7 +59,9 @@ def output_probes(accelerator: Accelerator, config: Configuration) -> dict[tuple
         for k, lane in enumerate(tile.lanes):
             probes[("weight_write.enable", t, k)] = Probe(lane.write_enable)
             probes[("weight_write.address", t, k)] = Probe(lane.write_address, lane.write_enable)
-            probes[("weight_write.data", t, k)] = Probe(lane.write_data, lane.write_enable)
+            probes[("weight_write.data", t, k)] = Probe(
+                lane.write_data[: config.formats.weight.width], lane.write_enable
+            )
             probes[("result", t, k)] = Probe(lane.result)
     for t, tile in enumerate(core.tiles):
         probes[("error_scalar", t, None)] = Probe(tile.error_scalar)
