@@ -53,6 +53,9 @@ SHAPES = {
         accelerator([8, 6, 3], 3, 2, formats={"accumulator": "Q0.23", "weight": "Q1.15"}), freeze=0b11
     ),
     "a saturating gram": Run(accelerator([8, 6, 5, 3], 3, 2, formats={"gram": "Q-1.12"})),
+    "activations wider than weights": Run(
+        accelerator([5, 9, 6, 3], 3, 2, formats={"weight": "Q0.9", "activation": "Q2.9"}), events=True
+    ),
     "coarse formats": Run(
         accelerator(
             [6, 6, 3],
@@ -154,7 +157,10 @@ def test_latencies(latency, fast_simulator, tmp_path, monkeypatch):
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family != "generic"])
 def test_hard_blocks(family, fast_simulator, tmp_path):
     """A family's weight banks and multipliers in the array: only cycles differ from the generic ones'."""
-    config = accelerator([6, 9, 7, 3], 2, 2, rounding="stochastic", error="softmax-cross-entropy", family=family)
+    formats = {"weight": "Q2.13", "delta": "Q-4.19", "gram": "Q4.11"}  # 16 bits, the narrowest block's.
+    config = accelerator(
+        [6, 9, 7, 3], 2, 2, rounding="stochastic", error="softmax-cross-entropy", formats=formats, family=family
+    )
     run(Run(config, events=True, gaps=30, load=True), fast_simulator, tmp_path)
 
 
@@ -173,7 +179,7 @@ def test_extreme_rates(fast_simulator, tmp_path):
 @pytest.mark.parametrize("events", [False, True])
 def test_zero_skipping_changes_cycles_and_nothing_else(events, fast_simulator, tmp_path):
     """Logits, every weight word of the banks and the rounding noise are the same bit for bit."""
-    config = accelerator([24, 9, 11, 3], 3, 2, rounding="stochastic", error="softmax-cross-entropy", activation="relu")
+    config = accelerator([150, 9, 11, 3], 3, 2, rounding="stochastic", error="softmax-cross-entropy", activation="relu")
     x, labels, _ = stimulus(config, 10, 5)
     x[np.random.default_rng(6).random(x.shape) < 0.6] = 0
     left: dict[bool, list[bytes]] = {}
@@ -187,4 +193,5 @@ def test_zero_skipping_changes_cycles_and_nothing_else(events, fast_simulator, t
         cycles[skipping] = report.cycles_per_sample
     assert left[True] == left[False]
     assert len(left[True][0]) == 10 * 3 * 8
-    assert cycles[True] < 0.85 * cycles[False]
+    # Inputs that do not come as events have no rows in either case.
+    assert cycles[True] < (1 if events else 0.85) * cycles[False]
