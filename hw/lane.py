@@ -16,9 +16,9 @@ def lane_command(config: Configuration) -> data.StructLayout:
     """A decoded packet, every field delayed to the pipeline stage that uses it.
 
     Stage numbers count cycles from the packet in the tile's lane stage: ``address``, ``factor``, ``output``,
-    ``correct``, ``activate``, ``update``, ``output_update``, ``value``: 0; ``noise``: multiply; ``write_address``:
-    align (0 for a LOAD); ``gram``: align; ``x_cur``, ``output_forward``: align + 1; ``accumulate``, ``first``:
-    align + 1 + multiply; ``capture``: align + 2 + multiply; ``correction``: multiply.
+    ``correct``, ``activate``, ``update``, ``output_update``, ``value``: 0; ``loads``, ``loaded``: weight_read;
+    ``noise``: multiply; ``write_address``, ``gram``: align; ``x_cur``, ``output_forward``: align + 1;
+    ``accumulate``, ``first``: align + 1 + multiply; ``capture``: align + 2 + multiply; ``correction``: multiply.
     """
     activation = signed(config.formats.activation.width)
     address = index_bits(config.array.bank_rows)
@@ -31,6 +31,8 @@ def lane_command(config: Configuration) -> data.StructLayout:
         "activate": 1,
         "update": 1,
         "output_update": 1,
+        "loads": 1,
+        "loaded": q_shape(config.formats.weight),
         "write_address": address,
         "gram": 1,
         "x_cur": activation,
@@ -74,7 +76,7 @@ class Lane(wiring.Component):
     command : In(lane_command)
         One row a cycle.
     load : In(1)
-        Write ``command.value`` to ``command.write_address``.
+        The lane's weight is replaced by ``command.loaded``.
     shadow, correcting : In {enable, value}
         Store a delta for the slot to come, or for the next ACTIVATE.
     swap : In(1)
@@ -88,7 +90,7 @@ class Lane(wiring.Component):
     correction : Out(signed)
         kappa, from multiply + 1 cycles after the ACTIVATE.
 
-    Latency: a loaded weight is written 1, an updated one ``align + 1`` cycles after its command.
+    Latency: a weight is written ``align + 1`` cycles after its command.
     """
 
     def __init__(self, config: Configuration, index: int, weights, rows: range, make_multiplier=None):
@@ -138,25 +140,25 @@ class Lane(wiring.Component):
             update.a.eq(Mux(command.output, command.value, hidden_delta)),
             update.b.eq(Mux(command.output, local.update, command.factor)),
         ]
-        rounded = Signal(signed(len(update.product) + 1 - formats.update_shift), reset_less=True)
-        m.d.sync += rounded.eq((update.product + self._rounding_bits(m)) >> formats.update_shift)
-        rounded = delay(m, rounded, align - latency.multiply - 2, "rounded")
-        before = delay(m, bank.read_data, align - 1 - latency.weight_read, "before")
-        difference, weight = delay(m, before - rounded, 1, "difference"), delay(m, before, 1, "weight")
-
         updates = Signal()
         m.d.comb += updates.eq(command.output_update | (command.update & self.delta_valid))
-        updating = delay(m, updates, align, "updating", reset_less=False)
+        # A correction's product is wider, and nothing is rounded from it.
+        step = update.product[: formats.delta.width + formats.activation.width].as_signed()
+        rounded = Signal(signed(len(step) + 1 - formats.update_shift), reset_less=True)
+        with m.If(delay(m, updates, latency.multiply, "updating", reset_less=False)):
+            m.d.sync += rounded.eq((step + self._rounding_bits(m)) >> formats.update_shift)
+        with m.Else():
+            m.d.sync += rounded.eq(0)
+        rounded = delay(m, rounded, align - latency.multiply - 2, "rounded")
+        read = Mux(command.loads, command.loaded, bank.read_data)
+        before = delay(m, read, align - 1 - latency.weight_read, "before")
+        difference = delay(m, before - rounded, 1, "difference")
         updated = saturate(m, difference, formats.weight.width, "updated")
         m.d.sync += [
-            self.write_enable.eq(self.load | updating),
+            self.write_enable.eq(delay(m, updates | self.load, align, "writing", reset_less=False)),
             self.write_address.eq(command.write_address),
-            self.write_data.eq(Mux(updating, updated, weight)),
+            self.write_data.eq(Mux(command.gram, local.gram, updated)),
         ]
-        with m.If(self.load):
-            m.d.sync += self.write_data.eq(command.value)
-        with m.Elif(command.gram):
-            m.d.sync += self.write_data.eq(local.gram)
         m.d.comb += [
             bank.write_enable.eq(self.write_enable),
             bank.write_address.eq(self.write_address - self._rows.start),

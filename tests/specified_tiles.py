@@ -176,7 +176,7 @@ class SpecifiedTiles:
     def load_weight(self, tile: int, lane: int, address: int, weight: int) -> None:
         classes = range(self.output_base, self.output_base + self.config.network.classes)
         if tile < self.tiles or address in classes:
-            self.write(self.cycle + 2, address, lane, tile, weight)
+            self.write(self.cycle + 2 + self.k, address, lane, tile, weight)
 
     def write(self, cycle: int, address: int, lane: int, tile: int, data: int) -> None:
         """A write in a cycle is read in the next one."""

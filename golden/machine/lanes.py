@@ -121,7 +121,7 @@ def load(cycle, p, lanes, trace, packet):
         lanes.bias[address - p.output_base] = weight
     else:
         return
-    show_write(trace, cycle + HOP + t + 2, lane, address, weight)
+    show_write(trace, cycle + HOP + t + 2 + p.align, lane, address, weight)
 
 
 @compiled_together

@@ -150,7 +150,7 @@ def test_load_and_dump_by_hand():
     assert seen.values("broadcast.value", np.arange(2, 7) + FETCH) == [12, 13, 14, 15, 16]
     places = [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)]
     for order, (tile, lane) in enumerate(places):
-        cycle = 2 + order + FETCH + 1 + tile + 2
+        cycle = 2 + order + FETCH + 1 + tile + 2 + config.latency.align
         assert seen.cycles(f"tile {tile} lane {lane} weight_write.enable") == [cycle]
         assert seen.values(f"tile {tile} lane {lane} weight_write.data", [cycle]) == [12 + order]
     assert seen.cycles("token.valid") == [token, token + 3]
