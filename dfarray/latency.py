@@ -41,7 +41,7 @@ class Latency:
     @property
     def sum(self) -> int:
         """E: one cycle less than from a ``last`` packet in a tile's hop register to the lane's result register."""
-        return self.align + self.multiply + 3
+        return self.align + self.multiply + 2
 
     @property
     def correct(self) -> int:
@@ -65,7 +65,7 @@ ACTIVATED = 9
 """Of Y + ACTIVATED: from an ACTIVATE in a tile's hop register to lane 0's activation; from one at the head to the first
 collect token."""
 
-PARTIAL = 1
+PARTIAL = 2
 """Of E + S + PARTIAL: from an output row in a tile's hop register to the tile's partial register."""
 
 SOFTMAX, SQUARED = 25, 13
@@ -82,15 +82,15 @@ COUNTED = 4
 
 FAMILIES = {
     "generic": Latency(weight_read=2, multiply=3),
-    "ecp5": Latency(weight_read=3, multiply=4),
+    "ecp5": Latency(weight_read=4, multiply=5),
     "ice40up5k": Latency(weight_read=2, multiply=4, interval=2),
     "gowin": Latency(weight_read=2, multiply=3),
 }
 """Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers.
 
-ECP5 has one more register behind each, since the routes from the hard blocks limit its clock. An iCE40 block RAM has no
-output register, so its second cycle is a register in the fabric; its large RAM has one port, so a packet comes every
-second cycle.
+ECP5 has one more register before and one behind each, since the routes to and from the hard blocks limit its clock. An
+iCE40 block RAM has no output register, so its second cycle is a register in the fabric; its large RAM has one port, so
+a packet comes every second cycle.
 """
 
 

@@ -130,7 +130,7 @@ class _Feedback:
 
     config: Configuration
     idle_from: int = 0
-    waiting: dict[str, tuple[int, int]] = field(default_factory=dict)  # kind: (slot, sample)
+    waiting: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # kind: (slot, sample, asked in)
     done: dict[str, float] = field(default_factory=lambda: {"shadow": 0.0, "correction": 0.0})
 
     def ask(self, kind: str, cycle: int, slot: int, sample: int) -> None:
@@ -138,15 +138,17 @@ class _Feedback:
             self.waiting.pop(kind, None)
             self.done[kind] = cycle + 1
         else:
-            self.waiting[kind], self.done[kind] = (slot, sample), float("inf")
+            self.waiting[kind], self.done[kind] = (slot, sample, cycle), float("inf")
 
     def step(self, cycle: int, known: dict[int, int]) -> None:
         """``known``: from which cycle on a sample's g are complete."""
         if cycle < self.idle_from:
             return
         for kind in ("correction", "shadow"):
-            if kind in self.waiting and known.get(self.waiting[kind][1], cycle + 1) <= cycle:
-                item = self.config.passes[self.waiting.pop(kind)[0]]
+            slot, sample, asked = self.waiting.get(kind, (0, -1, cycle))
+            if asked < cycle - 1 and known.get(sample, cycle) < cycle:
+                del self.waiting[kind]
+                item = self.config.passes[slot]
                 nonzeros = self.config.feedback.nonzeros
                 self.idle_from = cycle + item.active_tiles * nonzeros + item.active_lanes + 1
                 self.done[kind] = cycle + feedback_latency(item.active_tiles, nonzeros, item.active_lanes)
@@ -194,20 +196,21 @@ class _Sequencer:
             self.complete_from = cycle + MERGE_START + following.steps + MERGE_END
         self.cycle += 1
 
-    ended = slot_ended = -1
-    """Cycles of the last rows of the latest sweep, and of the latest slot."""
+    ended = slot_ended = asked = output_ended = -2
+    """Cycles of the last rows of the latest sweep, and of the latest slot, of the latest first row, and of the latest
+    row of grams."""
 
     def _output_row(self) -> bool:
         if self.output is None or self.cycle < self.output_from:
             return False
         group, sample = self.output
         if group == 0 and self.output_row == 0:
-            if self.cycle < self.error_idle:
+            if self.cycle <= self.error_idle:
                 return False
             self.error_idle = float("inf")
         self.output_row += 1
         if self.output_row > self.classes:
-            self.output, self.output_row = None, 0
+            self.output, self.output_row, self.output_ended = None, 0, self.cycle
             if group == len(self.config.output_groups) - 1:
                 self._answer(sample)
         return True
@@ -221,12 +224,12 @@ class _Sequencer:
         self.error_idle = max(learnt, last_logit + 2 + self.classes)
 
     def _activate(self) -> bool:
-        if self.activation is None or self.output is not None or self.cycle < self.collector_idle:
+        if self.activation is None or self.cycle <= max(self.output_ended + 1, self.collector_idle):
             return False
         slot, sample = self.activation
-        if self.cycle - self.slot_ended <= self.latency.align:
+        if self.output is not None or self.cycle - self.slot_ended < self.latency.align:
             return False
-        if sample > 0 and self.cycle < self.feedback.done["correction"]:
+        if sample > 0 and self.cycle <= self.feedback.done["correction"]:
             return False
         following = slot + 1 < len(self.passes)
         self.feedback.ask("correction", self.cycle, slot + 1 if following else 0, sample - 1 if following else sample)
@@ -256,7 +259,7 @@ class _Sequencer:
         item, sample, cycle = self.passes[self.slot], self.sample, self.cycle
         last_slot = self.slot == len(self.passes) - 1
         if self.row == 0:
-            if sample > 1 and cycle < self.feedback.done["shadow"]:
+            if sample > 1 and (cycle <= self.feedback.done["shadow"] or cycle - self.asked == 1):
                 return False
             if cycle - self.last_row[self.slot] <= self.latency.align + 2:
                 return False
@@ -269,11 +272,12 @@ class _Sequencer:
                 return False
             last = complete and self.row == item.fan_in
         if last:
-            if self.activation is not None or cycle - self.activated < self.lanes:
+            if self.activation is not None or cycle - self.activated < max(2, self.lanes):
                 return False
-            if last_slot and sample > 1 and cycle < self.known.get(sample - 2, cycle + 1):
+            if last_slot and sample > 1 and cycle <= self.known.get(sample - 2, cycle):
                 return False
         if self.row == 0:
+            self.asked = cycle
             self.feedback.ask(
                 "shadow", cycle, 0 if last_slot else self.slot + 1, sample - 1 if last_slot else sample - 2
             )

@@ -66,8 +66,9 @@ class Decoder(wiring.Component):
 
         hidden_row = (packet.op == Operation.FORWARD) | (packet.op == Operation.FUSED)
         output_row = (packet.op == Operation.OUT) | (packet.op == Operation.OUT_FUSED) | (packet.op == Operation.GRAM)
-        m.d.comb += self.swap.eq(hidden_row & packet.first)
+        m.d.comb += self.swap.eq(packet.swap)
         stage = Signal(packet.shape(), reset_less=True)
+        factor = Signal.like(self.command.factor, reset_less=True)
         decoded = {}
 
         def flag(name, condition):
@@ -75,7 +76,8 @@ class Decoder(wiring.Component):
             m.d.sync += decoded[name].eq(condition)
             return decoded[name]
 
-        m.d.sync += stage.eq(packet)
+        activates = packet.op == Operation.ACTIVATE
+        m.d.sync += [stage.eq(packet), factor.eq(Mux(activates, packet.payload.value, packet.payload.x.prev))]
         if self._biases is None:
             inside = Const(1)
             forward = flag("forward", hidden_row | (packet.op == Operation.READ))
@@ -88,7 +90,7 @@ class Decoder(wiring.Component):
         output = flag("output", output_row)
         wanted = flag("wanted", output_row & packet.last)
         gram = flag("gram", packet.op == Operation.GRAM)
-        activate = flag("activate", packet.op == Operation.ACTIVATE)
+        activate = flag("activate", activates)
         loads = flag("loads", packet.op == Operation.LOAD)
         for k in range(len(self.load)):
             here = inside & (packet.op == Operation.LOAD) & (packet.tile == self._index) & (packet.lane == k)
@@ -100,7 +102,7 @@ class Decoder(wiring.Component):
         command, payload = self.command, stage.payload
         m.d.comb += [
             command.address.eq(stage.address),
-            command.factor.eq(Mux(activate, payload.value, payload.x.prev)),
+            command.factor.eq(factor),
             command.value.eq(payload.value),
             command.output.eq(output),
             command.activate.eq(activate),
@@ -114,8 +116,7 @@ class Decoder(wiring.Component):
             command.x_cur.eq(delay(m, payload.x.cur, align + 1, "x_cur")),
             command.output_forward.eq(delay(m, output, align + 1, "output", reset_less=False)),
             command.accumulate.eq(delay(m, forward, sum_stage, "accumulate", reset_less=False)),
-            command.first.eq(delay(m, stage.first, sum_stage, "first")),
-            command.capture.eq(delay(m, forward & stage.last, sum_stage + 1, "capture", reset_less=False)),
+            command.capture.eq(delay(m, forward & stage.last, sum_stage, "capture", reset_less=False)),
             command.correction.eq(delay(m, activate, multiply, "correction", reset_less=False)),
         ]
         m.d.comb += self.takes_part.eq(delay(m, here, align + 1, "takes_part"))
@@ -128,6 +129,6 @@ class Decoder(wiring.Component):
             start.valid.eq(delay(m, activate, latency.correct - 1, "activation", reset_less=False)),
             start.slot.eq(delay(m, stage.slot, latency.correct - 1, "activation_slot")),
             start.parity.eq(delay(m, stage.parity, latency.correct - 1, "activation_parity")),
-            self.partial_valid.eq(delay(m, wanted, latency.sum - 1 + tree, "wanted", reset_less=False)),
+            self.partial_valid.eq(delay(m, wanted, latency.sum + tree, "wanted", reset_less=False)),
         ]
         return m

@@ -135,7 +135,8 @@ class FeedbackNetwork(wiring.Component):
     def _choose(self, m, walking, begin):
         """Keep one request of each kind, and begin the walk of one whose g are there; corrections first."""
         kept = {name: Signal(feedback_request(self._config), name=f"kept_{name}") for name in ("shadow", "correction")}
-        may = {name: kept[name].valid & self.ready.bit_select(kept[name].bank, 1) for name in kept}
+        # Whether each may begin was found out a cycle before.
+        may = {name: Signal(name=f"may_{name}") for name in kept}
         corrects = Signal()
         m.d.comb += corrects.eq(may["correction"])
         m.d.comb += begin.eq(Mux(corrects, kept["correction"].as_value(), kept["shadow"].as_value()))
@@ -144,7 +145,10 @@ class FeedbackNetwork(wiring.Component):
         for name, request, serial in zip(kept, (self.shadow, self.correction), serials, strict=True):
             with m.If(request.valid):
                 m.d.sync += serial.eq(serial + 1)
-            with m.If(begin.valid & (corrects == (name == "correction"))):
+            begins = begin.valid & (corrects == (name == "correction"))
+            there = self.ready.bit_select(kept[name].bank, 1)
+            m.d.sync += may[name].eq(kept[name].valid & there & ~begins & ~request.valid)
+            with m.If(begins):
                 m.d.sync += kept[name].valid.eq(0)
             with m.If(request.valid):
                 m.d.sync += [kept[name].eq(request), kept[name].valid.eq(request.needed)]

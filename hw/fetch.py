@@ -58,12 +58,22 @@ class Fetch(wiring.Component):
         one = Const(self._config.formats.activation.one, q_shape(self._config.formats.activation))
         asked = delay(m, self.decision, 1, "asked", reset_less=False)
         m.d.comb += [self.error_class.eq(asked["class"]), self.error_bank.eq(asked.parity)]
-        read = delay(m, asked, STORE_READ - 1, "read", reset_less=False)
+        coming = delay(m, asked, STORE_READ - 2, "coming", reset_less=False)
+        read = delay(m, coming, 1, "read", reset_less=False)
+        hidden, listed, nothing, reads, errs = (
+            Signal(name=name) for name in ("hidden", "listed", "nothing", "reads", "errs")
+        )
+        rows = (coming.op == Operation.FORWARD) | (coming.op == Operation.FUSED)
+        m.d.sync += [
+            hidden.eq(rows),
+            listed.eq(rows & ~coming.bias),
+            nothing.eq(coming.null & coming.inputs),
+            reads.eq(coming.op == Operation.READ),
+            errs.eq(coming.op == Operation.OUT_FUSED),
+        ]
         error = delay(m, self.error, STORE_READ - 2, "error")
         entry = Signal(row_entry(self._config))
         m.d.comb += entry.eq(Mux(read.inputs, self.inputs, self.activations))
-        hidden = (read.op == Operation.FORWARD) | (read.op == Operation.FUSED)
-        listed = hidden & ~read.bias
 
         packet = Signal(broadcast_packet(self._config))
         row = Signal.like(self.row)
@@ -73,13 +83,13 @@ class Fetch(wiring.Component):
             packet.op.eq(read.op),
             packet.address.eq(row),
             packet.first.eq(read.first),
+            packet.swap.eq(hidden & read.first),
             packet.last.eq(read.last),
             packet.tile.eq(read.tile),
             packet.lane.eq(read.lane),
             packet.slot.eq(read.slot),
             packet.parity.eq(read.parity),
         ]
-        nothing = read.null & read.inputs
         with m.If(listed):
             m.d.sync += [
                 packet.payload.x.prev.eq(Mux(nothing, entry.current, entry.previous)),
@@ -87,9 +97,9 @@ class Fetch(wiring.Component):
             ]
         with m.Elif(hidden):
             m.d.sync += [packet.payload.x.prev.eq(one), packet.payload.x.cur.eq(one)]
-        with m.Elif(read.op == Operation.READ):
+        with m.Elif(reads):
             m.d.sync += [packet.payload.x.prev.eq(0), packet.payload.x.cur.eq(1)]
-        with m.Elif(read.op == Operation.OUT_FUSED):
+        with m.Elif(errs):
             m.d.sync += packet.payload.value.eq(error)
         with m.Else():
             m.d.sync += packet.payload.value.eq(read.value)

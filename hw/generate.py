@@ -96,11 +96,20 @@ def _evaluate_at_time_zero(text: str) -> str:
     """Let every ``always @*`` run once before the first event.
 
     yosys adds a register to each block's sensitivity, set by its declaration. Icarus sets it before the blocks start
-    to wait, so that nothing triggers them and their outputs stay unknown; a non-blocking assignment comes after.
+    to wait, so that nothing triggers them and their outputs stay unknown; a non-blocking assignment comes after. Blocks
+    of a single statement do not have it yet.
     """
-    return re.sub(
-        r"^  reg (\\\$auto\$verilog_backend\S+) +(= 0);$", r"  reg \1 ;\n  initial \1 <= 0;", text, flags=re.M
-    )
+
+    def module(match):
+        body = match[0]
+        trigger = re.search(r"^  reg (\\\$auto\$verilog_backend\S+) += 0;$", body, flags=re.M)
+        if trigger is None:
+            return body
+        body = body.replace(trigger[0], f"  reg {trigger[1]} ;\n  initial {trigger[1]} <= 0;")
+        block = f"  always @* begin\n    if ({trigger[1]} ) begin end\n    "
+        return re.sub(r"^  always @\*\n    (.+;)$", lambda single: f"{block}{single[1]}\n  end", body, flags=re.M)
+
+    return re.sub(r"^module (?s:.*?)^endmodule$", module, text, flags=re.M)
 
 
 def _direction(letter):

@@ -18,7 +18,7 @@ def lane_command(config: Configuration) -> data.StructLayout:
     Stage numbers count cycles from the packet in the tile's lane stage: ``address``, ``factor``, ``output``,
     ``correct``, ``activate``, ``update``, ``output_update``, ``value``: 0; ``loads``, ``loaded``: weight_read;
     ``noise``: multiply; ``write_address``, ``gram``: align; ``x_cur``, ``output_forward``: align + 1;
-    ``accumulate``, ``first``: align + 1 + multiply; ``capture``: align + 2 + multiply; ``correction``: multiply.
+    ``accumulate``, ``capture``: align + 1 + multiply; ``correction``: multiply.
     """
     activation = signed(config.formats.activation.width)
     address = index_bits(config.array.bank_rows)
@@ -38,7 +38,6 @@ def lane_command(config: Configuration) -> data.StructLayout:
         "x_cur": activation,
         "output_forward": 1,
         "accumulate": 1,
-        "first": 1,
         "capture": 1,
         "correction": 1,
     }
@@ -85,7 +84,7 @@ class Lane(wiring.Component):
     product : Out(signed)
         Of the forward multiplier, align + 1 + multiply cycles after the command.
     result : Out(signed)
-        The last finished sum, weight + activation fraction bits; from align + multiply + 3 cycles
+        The last finished sum, weight + activation fraction bits; from align + multiply + 2 cycles
         after the command with ``last``.
     correction : Out(signed)
         kappa, from multiply + 1 cycles after the ACTIVATE.
@@ -197,13 +196,14 @@ class Lane(wiring.Component):
     def _accumulate(self, m):
         width = self._config.accumulator.width
         accumulator = Signal(signed(width))
-        total = Mux(self.command.first, 0, accumulator) + self.product
+        total = accumulator + self.product
         if self._config.accumulator_saturates:
             total = saturate(m, total, width, "total")
         with m.If(self.command.accumulate):
             m.d.sync += accumulator.eq(total)
+        # The next sum starts from nothing: its first row needs no choice before the adder.
         with m.If(self.command.capture):
-            m.d.sync += self.result.eq(accumulator)
+            m.d.sync += [self.result.eq(total), accumulator.eq(0)]
 
     def _correct(self, m, product, wanted):
         shift, latency = self._config.correction_shift, self._config.latency

@@ -50,7 +50,8 @@ class FeedbackOperation(enum.Enum, shape=2):
 def broadcast_packet(config: Configuration) -> data.StructLayout:
     """One cycle of the broadcast chain.
 
-    Presynaptic activations and ``value`` (a weight, a gram, or an output's error) share their wires.
+    Presynaptic activations and ``value`` (a weight, a gram, or an output's error) share their wires. ``swap`` is 1 in
+    the first row of a slot: its own wire to the registers of all lanes.
     """
     activation = signed(config.formats.activation.width)
     fields = {
@@ -60,6 +61,7 @@ def broadcast_packet(config: Configuration) -> data.StructLayout:
             {"x": data.StructLayout({"prev": activation, "cur": activation}), "value": signed(packet_width(config))}
         ),
         "first": 1,
+        "swap": 1,
         "last": 1,
         "tile": index_bits(config.array.tiles + 1),
         "lane": index_bits(config.array.lanes),

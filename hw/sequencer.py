@@ -166,6 +166,20 @@ class Sequencer(wiring.Component):
         self._freeze_u, self._freeze_v = Signal(layers), Signal(layers)
         self._waiting = Signal(COMMANDS)
         self._address, self._rows_left = Signal(index_bits(config.array.bank_rows)), Signal(self._row_bits)
+        self._ends, self._opens, self._row_decided = Signal(), Signal(), Signal()
+        self._output, self._group = Signal(output_context(config)), Signal(index_bits(len(config.output_groups)))
+        self._activation = Signal(
+            data.StructLayout(
+                {
+                    "slot": len(self.slot),
+                    "last_slot": 1,
+                    "correct": 1,
+                    "correct_next": 1,
+                    "gram": signed(config.gram.width),
+                    "output": output_context(config),
+                }
+            )
+        )
         self._constants(m)
 
         tick = Const(1)
@@ -173,39 +187,31 @@ class Sequencer(wiring.Component):
             phase = Signal()
             m.d.sync += phase.eq(~phase)
             tick = ~phase
-        resting = Signal(range(latency.settle + 1))
+        resting, settled = Signal(range(latency.settle + 1)), Signal(init=1)
         quiet = Signal()
-        m.d.comb += quiet.eq(
-            (self.state == State.IDLE) & ~self.activate & ~self.output & self.error_idle & (resting == 0)
-        )
+        m.d.comb += quiet.eq((self.state == State.IDLE) & ~self.activate & ~self.output & self.error_idle & settled)
         with m.If(self.decision.op != Operation.IDLE):
-            m.d.sync += resting.eq(latency.settle)
-        with m.Elif(resting != 0):
-            m.d.sync += resting.eq(resting - 1)
+            m.d.sync += [resting.eq(latency.settle), settled.eq(0)]
+        with m.Elif(~settled):
+            m.d.sync += [resting.eq(resting - 1), settled.eq(resting == 1)]
 
-        # Shift registers: whether a wait is over is one bit.
-        waits = {
-            "hidden": config.array.lanes - 1,
-            "output": latency.output_wait(config.array.lanes) - 1,
-            "activate": latency.align,
-        }
-        self._waits = {name: (Signal(name=f"{name}_waits"), cycles) for name, cycles in waits.items()}
-        for name, (waits, cycles) in self._waits.items():
-            left = Signal(range(max(2, cycles + 1)), name=f"{name}_left")
-            started = Signal(name=f"{name}_wait_starts")
-            self._waits[name] = (waits, started)
-            with m.If(started):
-                m.d.sync += [left.eq(cycles), waits.eq(cycles > 0)]
-            with m.Elif(waits):
-                m.d.sync += [left.eq(left - 1), waits.eq(left != 1)]
         self._left, self._at_end = Signal(self._row_bits), Signal()
-        self._list = Signal(self._row_bits)
+        self._list, self._list_empty = Signal(self._row_bits), Signal()
 
-        # Whatever is decided, at most one of these.
-        may_output, may_activate, may_hidden = Signal(), Signal(), Signal()
-        self._output_rows(m, may_output, tick)
-        self._activations(m, may_activate, tick & ~may_output)
-        self._hidden_rows(m, may_hidden, tick & ~may_output & ~may_activate)
+        # The lists have their lengths long before they are swept.
+        self._lengths = {
+            name: delay(m, rows, 1, name)
+            for name, rows in (("incoming", self.next_rows), ("newest", self.rows_newest), ("older", self.rows_older))
+        }
+
+        # Whether each may be decided was found out a cycle before, and at most one of them may.
+        output_next, activate_next = Signal(), Signal()
+        output, activate = Signal(), Signal()
+        m.d.comb += [output.eq(output_next & tick), activate.eq(activate_next & tick)]
+        self._hidden_rows(m, tick & ~output_next & ~activate_next, activate)
+        self._activations(m, activate, activate_next)
+        self._output_rows(m, output, output_next, activate)
+        self._count(m, output)
         with m.Switch(self.state):
             with m.Case(State.IDLE):
                 self._idle(m, quiet)
@@ -218,6 +224,16 @@ class Sequencer(wiring.Component):
                 m.d.sync += self._waiting[name].eq(1)
         m.d.comb += self.busy.eq(~quiet | self._waiting.as_value().any() | self.sample_complete)
         return m
+
+    @staticmethod
+    def _timer(m, start, cycles, name):
+        """1 for ``cycles`` cycles after ``start``."""
+        left, runs = Signal(range(max(2, cycles + 1)), name=f"{name}_left"), Signal(name=f"{name}_runs")
+        with m.If(start):
+            m.d.sync += [left.eq(cycles), runs.eq(cycles > 0)]
+        with m.Elif(runs):
+            m.d.sync += [left.eq(left - 1), runs.eq(left != 1)]
+        return runs
 
     def _constants(self, m):
         """What belongs to the current slot."""
@@ -235,132 +251,149 @@ class Sequencer(wiring.Component):
 
     # Hidden rows
 
-    def _hidden_rows(self, m, may, free):
-        latency = self._config.latency
+    def _hidden_rows(self, m, free, activated):
+        latency, slots = self._config.latency, len(self._config.passes)
         inputs = self._layer == 0
         first = self._first
         known = inputs | self.list_complete
         last = Mux(inputs, self._at_end, self.list_complete & (self.row == self.list_rows))
-        frozen_u = self._freeze_u.bit_select(self._layer, 1)
-        frozen_v = self._freeze_v.bit_select(self._layer, 1)
-
-        recent = Signal(latency.align + 2)
-        history = [
-            (Signal(name=f"recent_{i}"), Signal.like(self.slot, name=f"recent_slot_{i}")) for i in range(len(recent))
-        ]
-        decided = Signal()
-        for (valid, slot), (before, slot_before) in zip(history, [(decided, self.slot), *history], strict=False):
-            m.d.sync += [valid.eq(before), slot.eq(slot_before)]
-        m.d.comb += recent.eq(Cat(valid & (slot == self.slot) for valid, slot in history))
-
-        stalls = {
-            "no_delta": first & self.pending_u & ~frozen_u & ~self.delivered,
-            "unwritten": first & recent.any(),
-            "no_entry": ~known & ~(self.list_rows > self.row),
-            "no_room": last & (self.activate | self._waits["hidden"][0]),
-            "no_errors": last & self._last_slot & self.pending_u & ~self.ready.bit_select(self.parity, 1),
-        }
-        m.d.comb += may.eq(free & (self.state == State.SWEEP) & ~Cat(*stalls.values()).any())
-        packet = self.decision
+        may, ends = Signal(), self._ends
+        first_next, last_next = Signal(), Signal()
         m.d.comb += [
-            decided.eq(may),
+            may.eq(
+                free
+                & (self.state == State.SWEEP)
+                & (known | (self.list_rows > self.row))
+                & ~(first & ~first_next)
+                & ~(last & ~last_next)
+            ),
+            ends.eq(may & last),
+        ]
+
+        following = Signal.like(self.slot)
+        wanted_next = Signal()
+        m.d.comb += [
+            following.eq(Mux(self._last_slot, 0, self.slot + 1)),
+            wanted_next.eq(
+                Mux(
+                    self._last_slot,
+                    self.pending_v & ~self._freeze_v[0],
+                    self.pending_u & ~self._freeze_u.bit_select(self._next_layer, 1),
+                )
+            ),
+        ]
+        # A first row waits for the slot's deltas, if any are wanted, and until what it may read is written.
+        wanted = Signal()
+        decided = [
+            (Signal(name=f"decided_{i}"), Signal.like(self.slot, name=f"decided_slot_{i}"))
+            for i in range(latency.align + 1)
+        ]
+        for (valid, slot), (before, slot_before) in zip(decided, [(may, self.slot), *decided], strict=False):
+            m.d.sync += [valid.eq(before), slot.eq(slot_before)]
+        unwritten, unwritten_next = (
+            Cat(valid & (slot == number) for valid, slot in decided).any() for number in (self.slot, following)
+        )
+        with m.If(ends):
+            m.d.sync += [
+                wanted.eq(wanted_next),
+                first_next.eq(~unwritten_next & (slots > 1) & (~wanted_next | (self.delivered & ~first))),
+            ]
+        with m.Else():
+            m.d.sync += first_next.eq(~unwritten & (~wanted | self.delivered))
+        # A last row waits until its ACTIVATE has room, and the last one of a sweep for U's errors.
+        no_errors = self._last_slot & self.pending_u & ~self.ready.bit_select(self.parity, 1)
+        no_room = self._timer(m, activated, self._config.array.lanes - 2, "activated")
+        m.d.sync += last_next.eq(~(self.activate | ends | no_room | no_errors))
+
+        packet, request = self.decision, self.shadow_request
+        m.d.comb += [
             self.entry.eq(Mux(inputs, 0, self._offset) + self.row - 1),
             self.previous_list.eq(self._previous),
+            packet.base.eq(Mux(first, self._base, self._base + 1)),
+            packet.first.eq(first),
+            packet.last.eq(last),
+            packet.bias.eq(first),
+            packet.inputs.eq(inputs),
+            packet.null.eq(self._null),
+            packet.noise.eq(self.noise_state),
+            request.valid.eq(may & first),
+            request.slot.eq(following),
+            request.bank.eq(self.parity ^ self._last_slot),
+            request.needed.eq(wanted_next),
         ]
         with m.If(may):
-            m.d.comb += [
-                packet.op.eq(Mux(self.pending_u, Operation.FUSED, Operation.FORWARD)),
-                packet.base.eq(Mux(first, self._base, self._base + 1)),
-                packet.first.eq(first),
-                packet.last.eq(last),
-                packet.bias.eq(first),
-                packet.inputs.eq(inputs),
-                packet.null.eq(self._null),
-                packet.noise.eq(self.noise_state),
-            ]
+            m.d.comb += packet.op.eq(Mux(self.pending_u, Operation.FUSED, Operation.FORWARD))
             m.d.sync += [
                 self.row.eq(self.row + 1),
                 self._first.eq(0),
                 self._left.eq(self._left - 1),
                 self._at_end.eq(self._left == 1),
             ]
-            with m.If(first):
-                request = self.shadow_request
-                m.d.comb += [
-                    request.valid.eq(1),
-                    request.slot.eq(Mux(self._last_slot, 0, self.slot + 1)),
-                    request.bank.eq(self.parity ^ self._last_slot),
-                    request.needed.eq(
-                        Mux(
-                            self._last_slot,
-                            self.pending_v & ~self._freeze_v[0],
-                            self.pending_u & ~self._freeze_u.bit_select(self._next_layer, 1),
-                        )
-                    ),
-                ]
-            with m.If(last):
-                m.d.sync += [
-                    self.row.eq(0),
-                    self._first.eq(1),
-                    self.slot.eq(self.slot + 1),
-                    self._left.eq(self._list),
-                    self._at_end.eq(self._list == 0),
-                ]
-                self._end_slot(m, inputs, frozen_v)
-        self._count(m, may, first)
+        with m.If(ends):
+            m.d.sync += [
+                self.row.eq(0),
+                self._first.eq(1),
+                self.slot.eq(following),
+                self._left.eq(self._list),
+                self._at_end.eq(self._list_empty),
+                self.activate.eq(1),
+            ]
+        self._end_slot(m, ends, inputs)
+        m.d.comb += self._row_decided.eq(may & ~first)
 
-    def _count(self, m, may, first):
+    def _count(self, m, output):
         """Useful multiply-accumulates, two cycles later."""
+        context, hidden = self._output, self._row_decided
         frozen = self._freeze_u.bit_select(self._layer, 1)
-        context = self._output
-        weights = (self.decision.op == Operation.OUT) | (self.decision.op == Operation.OUT_FUSED)
-        hidden = may & ~first
-        forward = Signal.like(self.macs)
-        update = Signal.like(self.macs)
-        neurons = Mux(weights, self._group_neurons, self._neurons)
+        weights = output & (self.output_row != self._config.network.classes)
         forwards, updates = Signal(), Signal()
-        counted = delay(m, neurons, 1, "counted_neurons")
+        counted = delay(m, Mux(output, self._group_neurons, self._neurons), 1, "counted_neurons")
         m.d.sync += [
             forwards.eq(Mux(weights, ~context.null, hidden & ~self._null)),
             updates.eq(Mux(weights, context.update, hidden & self.pending_u & ~frozen)),
         ]
-        m.d.comb += [forward.eq(Mux(forwards, counted, 0)), update.eq(Mux(updates, counted, 0))]
-        m.d.sync += self.macs.eq(forward + update)
+        m.d.sync += self.macs.eq(Mux(forwards, counted, 0) + Mux(updates, counted, 0))
 
-    def _end_slot(self, m, inputs, frozen_v):
-        """The last row of a slot is decided: an ACTIVATE waits; after the last slot the generations move on."""
-        waiting, sweep = self._activation, self._sweep
+    def _end_slot(self, m, ends, inputs):
+        """The last row of a slot is decided: an ACTIVATE waits; after the last slot the generations move on.
+
+        What belongs to the ACTIVATE is kept a cycle later, out of the decision's way.
+        """
+        sweep, waiting = self._sweep, self._activation
         layers = len(self._config.network.layers) - 1
-        corrects = self.pending_v & sweep.train & ~self._null
-        m.d.comb += self._waits["activate"][1].eq(1)
+        trained = sweep.train & ~self._null
+        corrects = self.pending_v & trained
+        ending = Signal.like(waiting)
         m.d.sync += [
-            self.activate.eq(1),
-            waiting.slot.eq(self.slot),
-            waiting.last_slot.eq(self._last_slot),
-            waiting.correct.eq(corrects & ~frozen_v),
-            waiting.correct_next.eq(
+            ending.slot.eq(self.slot),
+            ending.last_slot.eq(self._last_slot),
+            ending.correct.eq(corrects & ~self._freeze_v.bit_select(self._layer, 1)),
+            ending.correct_next.eq(
                 Mux(
                     self._last_slot,
-                    sweep.train & ~self._null & ~sweep.freeze[0],
+                    trained & ~sweep.freeze[0],
                     corrects & ~self._freeze_v.bit_select(self._next_layer, 1),
                 )
             ),
-            waiting.gram.eq(Mux(inputs, self.input_gram, self.list_gram)),
-            waiting.output.settings.eq(sweep),
-            waiting.output.null.eq(self._null),
-            waiting.output.parity.eq(self.parity),
-            waiting.output.update.eq(self.pending_u & ~self._freeze_u[layers - 1]),
-            waiting.output.correct.eq(corrects & ~self._freeze_v[layers - 1]),
-            waiting.output.noise.eq(self.noise_state),
+            ending.gram.eq(Mux(inputs, self.input_gram, self.list_gram)),
+            ending.output.null.eq(self._null),
+            ending.output.parity.eq(self.parity),
+            ending.output.update.eq(self.pending_u & ~self._freeze_u[layers - 1]),
+            ending.output.correct.eq(corrects & ~self._freeze_v[layers - 1]),
         ]
-        with m.If(self._last_slot):
-            trained = sweep.train & ~self._null
-            m.d.comb += [
-                self.advance_noise.eq(self.pending_u),
-                self.clear_ready.eq(Mux(trained, Mux(self.parity, 0b10, 0b01), 0)),
-            ]
+        # The sweep's settings and noise are its own until a cycle later, too.
+        m.d.comb += [ending.output.settings.eq(sweep), ending.output.noise.eq(self.noise_state)]
+        with m.If(delay(m, ends, 1, "ended", reset_less=False)):
+            m.d.sync += waiting.eq(ending)
+
+        finished, trains = Signal(), Signal()
+        m.d.sync += [finished.eq(ends & self._last_slot), trains.eq(trained)]
+        m.d.comb += [
+            self.advance_noise.eq(finished & delay(m, self.pending_u, 1, "applied")),
+            self.clear_ready.eq(Mux(finished & trains, Mux(ending.output.parity, 0b10, 0b01), 0)),
+        ]
+        with m.If(ends & self._last_slot):
             m.d.sync += [
-                self.slot.eq(0),
                 self.state.eq(State.IDLE),
                 self.pending_u.eq(self.pending_v),
                 self._freeze_u.eq(self._freeze_v),
@@ -371,13 +404,14 @@ class Sequencer(wiring.Component):
 
     # ACTIVATE
 
-    def _activations(self, m, may, free):
+    def _activations(self, m, may, may_next):
         waiting, passes = self._activation, self._config.passes
         returned = waiting.slot < self._group_slot
-        m.d.comb += may.eq(
-            free
-            & self.activate
-            & ~self._waits["activate"][0]
+        unfinished = self._timer(m, self._ends, self._config.latency.align - 2, "unfinished")
+        m.d.sync += may_next.eq(
+            self.activate
+            & ~unfinished
+            & ~may
             & ~self.output
             & ~self.collector_busy
             & (self.corrected | ~waiting.correct)
@@ -387,6 +421,15 @@ class Sequencer(wiring.Component):
             m, waiting.slot, [item.tiles_of_lane(item.active_lanes - 1) for item in passes], "collect_last_count"
         )
         packet, request = self.decision, self.correction_request
+        m.d.comb += [
+            self.collect_request.kind.eq(Kind.HIDDEN),
+            self.collect_request.last_lane.eq(last_lane),
+            self.collect_request.last_count.eq(last_count),
+            request.valid.eq(may),
+            request.needed.eq(waiting.correct_next),
+            request.slot.eq(Mux(waiting.last_slot, 0, waiting.slot + 1)),
+            request.bank.eq(waiting.output.parity ^ ~waiting.last_slot),
+        ]
         with m.If(may):
             m.d.comb += [
                 packet.op.eq(Operation.ACTIVATE),
@@ -395,66 +438,45 @@ class Sequencer(wiring.Component):
                 packet.slot.eq(waiting.slot),
                 packet.parity.eq(waiting.output.parity),
                 self.collect.eq(returned),
-                self.collect_request.kind.eq(Kind.HIDDEN),
-                self.collect_request.last_lane.eq(last_lane),
-                self.collect_request.last_count.eq(last_count),
-                request.valid.eq(1),
-                request.needed.eq(waiting.correct_next),
-                request.slot.eq(Mux(waiting.last_slot, 0, waiting.slot + 1)),
-                request.bank.eq(waiting.output.parity ^ ~waiting.last_slot),
             ]
-            m.d.comb += self._waits["hidden"][1].eq(1)
             m.d.sync += self.activate.eq(0)
             with m.If(~returned):
-                m.d.comb += self._waits["output"][1].eq(1)
                 m.d.sync += [
                     self.output.eq(1),
                     self._output.eq(waiting.output),
                     self._group.eq(waiting.slot - self._group_slot),
+                    self._opens.eq(waiting.slot == self._group_slot),
                 ]
 
     # Output rows
 
-    def _output_rows(self, m, may, free):
+    def _output_rows(self, m, may, may_next, activated):
         config = self._config
         classes, groups = config.network.classes, config.output_groups
-        self._output = context = Signal(output_context(config))
-        self._activation = Signal(
-            data.StructLayout(
-                {
-                    "slot": len(self.slot),
-                    "last_slot": 1,
-                    "correct": 1,
-                    "correct_next": 1,
-                    "gram": signed(config.gram.width),
-                    "output": output_context(config),
-                }
-            )
-        )
-        self._group = Signal(index_bits(len(groups)))
+        context = self._output
         base = lookup(m, self._group, [base for _, base in groups], "output_base")
         self._group_neurons = lookup(m, self._group, [item.neurons for item, _ in groups], "output_neurons")
-        starts = (self._group == 0) & (self.output_row == 0)
         gram = self.output_row == classes
+        waits = self._timer(m, activated, config.latency.output_wait(config.array.lanes) - 2, "output_waits")
+        opened = self.output & ~waits & (~self._opens | self.error_idle)
+        m.d.sync += may_next.eq((may_next | opened) & ~(may & gram))
         m.d.comb += [
-            may.eq(free & self.output & ~self._waits["output"][0] & (~starts | self.error_idle)),
             self.error_context.eq(context),
             self.final_group.eq(self._group == len(groups) - 1),
         ]
         packet = self.decision
         with m.If(may):
             m.d.comb += [
-                self.error_start.eq(starts & ~context.null),
-                packet.op.eq(Mux(context.update, Operation.OUT_FUSED, Operation.OUT)),
+                self.error_start.eq(self._opens & ~context.null),
+                packet.op.eq(Mux(gram, Operation.GRAM, Mux(context.update, Operation.OUT_FUSED, Operation.OUT))),
                 packet.base.eq(base + Mux(gram, 0, self.output_row)),
                 packet.last.eq(~context.null),
                 packet.parity.eq(context.parity),
                 packet["class"].eq(self.output_row),
                 packet.noise.eq(context.noise),
             ]
-            m.d.sync += self.output_row.eq(self.output_row + 1)
+            m.d.sync += [self._opens.eq(0), self.output_row.eq(self.output_row + 1)]
             with m.If(gram):
-                m.d.comb += packet.op.eq(Operation.GRAM)
                 m.d.sync += [self.output_row.eq(0), self.output.eq(0)]
 
     # Between sweeps
@@ -464,7 +486,7 @@ class Sequencer(wiring.Component):
         pending = self.pending_u | self.pending_v
         start_transfer = [self._address.eq(settings.row_first), self._rows_left.eq(settings.row_count)]
         null, sample = Signal(), Signal()
-        rows = Mux(null, Mux(self.pending_v, self.rows_older, self.rows_newest), self.next_rows)
+        swept = Mux(self.pending_v, self._lengths["older"], self._lengths["newest"])
         with m.If(quiet & waiting.as_value().any() & pending):
             m.d.comb += null.eq(1)
         with m.Elif(quiet & waiting.seed):
@@ -488,10 +510,11 @@ class Sequencer(wiring.Component):
                 self.state.eq(State.SWEEP),
                 self._null.eq(null),
                 self._previous.eq(null & self.pending_v),
-                self._list.eq(rows),
-                self._left.eq(rows),
-                self._at_end.eq(rows == 0),
             ]
+        for strobe, rows in ((null, swept), (sample, self._lengths["incoming"])):
+            with m.If(strobe):
+                m.d.sync += [self._list.eq(rows), self._list_empty.eq(rows == 0)]
+                m.d.sync += [self._left.eq(rows), self._at_end.eq(rows == 0)]
         with m.If(sample):
             m.d.sync += [
                 self._sweep.train.eq(settings.train),

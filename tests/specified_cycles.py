@@ -41,6 +41,8 @@ class SpecifiedCycles(SpecifiedErrors):
         self.noise_state = config.training.seed or 1
         self.held["last packet", None, None] = self.held["last activate", None, None] = LONG_AGO
         self.last_row = dict.fromkeys(range(len(self.passes)), LONG_AGO)
+        self.last_first = LONG_AGO
+        self.before: dict = {"ready": (0, 0)}
         self.freeze_u = self.freeze_v = 0
         hidden = config.network.layers[1:-2]
         # Of the sweep under way and of the two before.
@@ -67,6 +69,15 @@ class SpecifiedCycles(SpecifiedErrors):
         for action in self.actions.pop(self.cycle, []):
             action()
         self.walks()
+        seen = {
+            "error busy": self.error_busy,
+            "output": self.sees("sequencer.output"),
+            "activate": self.sees("sequencer.activate"),
+            "collecting": self.sees("collector.busy"),
+            "corrected": self.sees("sequencer.corrected"),
+            "delivered": self.sees("sequencer.delivered"),
+            "ready": (self.sees("ready", 0), self.sees("ready", 1)),
+        }
         self.decide(pins)
         if self.sees("sequencer.state") == IDLE:
             self.idle(pins)
@@ -76,6 +87,7 @@ class SpecifiedCycles(SpecifiedErrors):
         for name in self.waiting:
             if pins[f"command.{name}"]:
                 self.waiting[name] = True
+        self.before = seen
         self.cycle += 1
         return shown
 
@@ -195,7 +207,7 @@ class SpecifiedCycles(SpecifiedErrors):
         owner, c = self.group, self.sees("sequencer.output_row")
         group, base = self.groups[owner["slot"]]
         opens = group == 0 and c == 0
-        if self.cycle < owner["output from"] or (opens and self.error_busy):
+        if self.cycle < owner["output from"] or (opens and self.before["error busy"]):
             return False
         answered = int(owner["kind"] != NULL)
         if opens and answered:
@@ -216,9 +228,9 @@ class SpecifiedCycles(SpecifiedErrors):
 
     def activate(self) -> bool:
         owner = self.activating
-        if not self.sees("sequencer.activate") or self.sees("sequencer.output") or self.sees("collector.busy"):
+        if not self.sees("sequencer.activate") or self.before["output"] or self.before["collecting"]:
             return False
-        if self.cycle < owner["last row"] + self.k + 1 or (owner["correct"] and not self.sees("sequencer.corrected")):
+        if self.cycle < owner["last row"] + self.k or (owner["correct"] and not self.before["corrected"]):
             return False
         slot = owner["slot"]
         gram = owner["layer gram"] if owner["correct"] else 0
@@ -242,7 +254,8 @@ class SpecifiedCycles(SpecifiedErrors):
         slot, row, owner = self.sees("sequencer.slot"), self.sees("sequencer.row"), self.sweep
         item, u = self.passes[slot], owner["u"]
         last_slot = slot + 1 == len(self.passes)
-        if row == 0 and u and not self.frozen(item.layer, owner["freeze_u"]) and not self.sees("sequencer.delivered"):
+        delivered = self.before["delivered"] and self.cycle - self.last_first > 1
+        if row == 0 and u and not self.frozen(item.layer, owner["freeze_u"]) and not delivered:
             return
         if row == 0 and self.cycle - self.last_row[slot] <= self.k + 2:
             return
@@ -254,14 +267,17 @@ class SpecifiedCycles(SpecifiedErrors):
                 return
         last = bool(complete) and row == len(rows)
         if last:
-            if self.sees("sequencer.activate") or self.cycle - self.sees("last activate") <= self.lanes - 1:
+            if self.sees("sequencer.activate") or self.before["activate"]:
                 return
-            if last_slot and u and not self.sees("ready", owner["parity"]):
+            if self.cycle - self.sees("last activate") <= self.lanes - 1:
+                return
+            if last_slot and u and not self.before["ready"][owner["parity"]]:
                 return
         i, x_prev, x_cur = rows[row - 1] if row else (-1, self.one, self.one)
         values = {"address": item.base + 1 + i, "x_prev": x_prev, "x_cur": x_cur, "first": int(row == 0)}
         self.packet(FUSED if u else FORWARD, owner, **values, last=int(last))
         self.last_row[slot] = self.cycle
+        self.last_first = self.cycle if row == 0 else self.last_first
         if row == 0 and last_slot:
             self.request("delivered", 0, owner["v"], owner["freeze_v"], 1 - owner["parity"])
         elif row == 0:

@@ -75,12 +75,14 @@ class SpecifiedErrors(SpecifiedTiles):
         done = not pending or self.frozen(self.passes[slot].layer, freeze)
         self.shows(self.cycle + 1, f"sequencer.{flag}", int(done))
         waiting = None if done else (slot, bank, self.latest_request[flag])
-        self.later[self.cycle + 1].append(partial(self.requests.__setitem__, flag, waiting))
+        # It waits from the next cycle on, and one before it no longer does; to be seen waiting takes one more.
+        self.later[self.cycle + 1].append(partial(self.requests.__setitem__, flag, None))
+        self.later[self.cycle + 2].append(partial(self.requests.__setitem__, flag, waiting))
 
     def walks(self) -> None:
         for flag in ("corrected", "delivered"):
             request = self.requests[flag]
-            if self.cycle > self.walk_until and request and self.sees("ready", request[1]):
+            if self.cycle > self.walk_until and request and self.before["ready"][request[1]]:
                 self.requests[flag] = None
                 self.walk(flag, *request)
 

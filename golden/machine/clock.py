@@ -67,6 +67,8 @@ def run(inputs, records, signatures, machine):
             signatures[n] = trace.signature[0]
         # What follows in the next one.
         was, at_rest = s.state, sequencer.quiet(s, p)
+        activate, delivered, busy = s.activate, s.delivered, s.error_busy
+        activates = packets.activate_allowed(s, p, contexts)
         if cycle % p.interval == 0:
             if was == LOADING:
                 sequencer.load(s, p, lanes, trace, chains, pins)
@@ -74,7 +76,8 @@ def run(inputs, records, signatures, machine):
                 sequencer.dump(s, p, lanes, trace, chains)
             elif s.output and packets.output_allowed(s, p, slots, contexts):
                 packets.send_output(s, p, slots, contexts, lanes, trace, errors, chains)
-            elif s.activate and packets.activate_allowed(s, p, contexts):
+            elif s.activate and s.activate_next:
+                activates = False
                 packets.send_activate(s, p, slots, contexts, lanes, trace, chains)
             elif was == SWEEPING:
                 packets.decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chains)
@@ -97,6 +100,7 @@ def run(inputs, records, signatures, machine):
         s.flush_waits |= pins.flush
         s.load_waits |= pins.load
         s.dump_waits |= pins.dump
+        s.activate_next, s.activate_before, s.was_delivered, s.error_was_busy = activates, activate, delivered, busy
         s.cycle += 1
 
 

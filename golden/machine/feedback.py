@@ -16,9 +16,11 @@ def request(s, kind, slot, pending, bank):
     """Ask for a slot's deltas; a pending update of a layer that is not frozen sends them, otherwise all is done."""
     if kind == SHADOW:
         s.delivered, s.shadow_waits, s.shadow_slot, s.shadow_bank = 1 - pending, pending, slot, bank
+        s.shadow_asked = s.cycle
         s.shadow_serial += 1
     else:
         s.corrected, s.correction_waits, s.correction_slot, s.correction_bank = 1 - pending, pending, slot, bank
+        s.correction_asked = s.cycle
         s.correction_serial += 1
 
 
@@ -41,10 +43,10 @@ def scalar(p, errors, g, slot, tile):
 def walk(s, p, slots, errors, words):
     """One cycle of the feedback unit: a waiting request starts its walk, or the walk makes a word."""
     if not s.walking:
-        if s.correction_waits and errors.ready_from[s.correction_bank] <= s.cycle:
+        if s.correction_waits and max(s.correction_asked + 1, errors.ready_from[s.correction_bank]) < s.cycle:
             s.correction_waits = 0
             _start(s, CORRECTION, s.correction_slot, s.correction_bank, s.correction_serial)
-        elif s.shadow_waits and errors.ready_from[s.shadow_bank] <= s.cycle:
+        elif s.shadow_waits and max(s.shadow_asked + 1, errors.ready_from[s.shadow_bank]) < s.cycle:
             s.shadow_waits = 0
             _start(s, SHADOW, s.shadow_slot, s.shadow_bank, s.shadow_serial)
         return

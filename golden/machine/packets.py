@@ -35,7 +35,7 @@ def new_packet(s, chains):
 def output_allowed(s, p, slots, contexts):
     """Whether the next output row may be decided."""
     first = s.output_row == 0 and slots[contexts[OUTPUT].slot].group == 0
-    return s.cycle >= s.output_from and not (first and s.error_busy)
+    return s.cycle >= s.output_from and not (first and s.error_was_busy)
 
 
 @compiled_together
@@ -68,10 +68,11 @@ def send_output(s, p, slots, contexts, lanes, trace, errors, chains):
 
 @compiled_together
 def activate_allowed(s, p, contexts):
-    """Whether the waiting ACTIVATE may be decided."""
+    """Whether the waiting ACTIVATE may be decided in the next cycle; what it waits for is seen in this one."""
     collecting = s.collecting or s.cycle <= s.collector_until
-    settled = s.cycle - s.last_end > p.align
-    return settled and not s.output and not collecting and (s.corrected or not contexts[ACTIVATE].correct)
+    settled = s.cycle + 1 - s.last_end >= p.align
+    corrected = s.corrected or not contexts[ACTIVATE].correct
+    return s.activate and settled and not s.output and not collecting and corrected
 
 
 @compiled_together
@@ -106,7 +107,7 @@ def decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chai
     slot = slots[number]
     layer, last_slot = slot.layer, number == p.slots - 1
     learns = context.u and not context.freeze_u >> (layer - 1) & 1
-    if row == 0 and learns and not s.delivered:
+    if row == 0 and learns and not (s.was_delivered and s.last_first < s.cycle - 1):
         return
     if row == 0 and s.cycle - chains.row_at[number] <= p.align + 2:
         return
@@ -126,9 +127,9 @@ def decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chai
                 return
         last, entry = complete and row == entries, hidden.rows[hidden.starts[below] + max(row - 1, 0)]
     if last:
-        if s.activate or s.cycle - s.last_activate < p.lanes:
+        if s.activate or s.activate_before or s.cycle - s.last_activate < p.lanes:
             return
-        if last_slot and s.u and errors.ready_from[context.parity] > s.cycle:
+        if last_slot and s.u and errors.ready_from[context.parity] >= s.cycle:
             return
     packet = new_packet(s, chains)
     packet.op, packet.first, packet.last, packet.address = FUSED if s.u else FORWARD, row == 0, last, slot.base
@@ -144,6 +145,7 @@ def decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chai
     rows.hidden_row(s.cycle, p, lanes, trace, packet, s.u)
     chains.row_at[number] = s.cycle
     if row == 0:
+        s.last_first = s.cycle
         ask_for_deltas(s, p, slots, context)
     s.row += 1
     if last:

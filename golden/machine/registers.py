@@ -49,15 +49,16 @@ STATE = _record(
     """
     cycle macs
     state slot row u v freeze_u freeze_v parity noise activate output output_row output_from
-    delivered corrected last_packet last_activate last_end error_busy
+    delivered corrected last_packet last_first last_activate last_end error_busy
+    activate_next activate_before was_delivered error_was_busy
     seed_waits flush_waits load_waits dump_waits row_first row_count place untransferred
     collecting token_lane token_lanes token_at token_kind token_slot collector_until
     received available arrived
     waiting index value last used_up closed label discarding next_index merge_from merged complete_at
     sample older_at previous_at
     logits_at errors_at results_at result prediction output_gram
-    shadow_waits shadow_slot shadow_bank shadow_serial
-    correction_waits correction_slot correction_bank correction_serial
+    shadow_waits shadow_asked shadow_slot shadow_bank shadow_serial
+    correction_waits correction_asked correction_slot correction_bank correction_serial
     walking walk_from walk_slot walk_bank walk_kind walk_serial
     words_in words_out
     """

@@ -64,7 +64,7 @@ class WeightBank(TiledWeightBank):
 
 
 class Multiplier(HardMultiplier):
-    """``MULT18X18D`` with input, pipeline and output registers, 3 cycles; fabric registers behind it.
+    """``MULT18X18D`` with input, pipeline and output registers, 3 cycles; fabric registers around it.
 
     See :class:`dfarray.hw.blocks.generic.Multiplier`. Clocks, enables and resets 1 to 3 and the shift inputs stay
     open: nextpnr ties them off in the block, and finds no route to the clocks from a constant.

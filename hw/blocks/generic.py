@@ -92,7 +92,7 @@ class Multiplier(wiring.Component):
     latency : int
         Cycles from operands to product, by default and at least ``shortest_latency``. Inferred: one output register,
         then an input register, then pipeline registers. Hard block: its own registers, then fabric registers behind
-        it. None has a reset, so that synthesis can put them into the hard block.
+        and before it in turn. None has a reset, so that synthesis can put them into the hard block.
 
     Attributes
     ----------
@@ -154,10 +154,12 @@ class HardMultiplier(Multiplier):
         a = Signal(Shape(self.widest, signed=True), name="block_a")
         b = Signal(Shape(self.widest, signed=True), name="block_b")
         product = Signal(Shape(2 * self.widest, signed=True), name="block_product")
-        m.d.comb += [a.eq(self.a), b.eq(self.b)]
+        fabric = self.latency - self.shortest_latency
+        before = fabric // 2
+        m.d.comb += [a.eq(delay(m, self.a, before, "a")), b.eq(delay(m, self.b, before, "b"))]
         m.submodules.block = self._instance(a, b, product)
         narrow = product[: len(self.product)].as_signed()
-        m.d.comb += self.product.eq(delay(m, narrow, self.latency - self.shortest_latency, "product"))
+        m.d.comb += self.product.eq(delay(m, narrow, fabric - before, "product"))
         return m
 
     def _instance(self, a: Signal, b: Signal, product: Signal):

@@ -50,7 +50,7 @@ class WeightBank(TiledWeightBank):
 
 
 class Multiplier(HardMultiplier):
-    """``MULT18X18`` with input, pipeline and output registers, 3 cycles; fabric registers behind it.
+    """``MULT18X18`` with input, pipeline and output registers, 3 cycles; fabric registers around it.
 
     See :class:`dfarray.hw.blocks.generic.Multiplier`.
     """

@@ -136,7 +136,7 @@ def WeightBank(shape, depth, init=(), latency=None) -> GenericWeightBank:  # noq
 
 
 class Multiplier(HardMultiplier):
-    """``SB_MAC16`` with input registers and both pipeline registers, 3 cycles; fabric registers behind it.
+    """``SB_MAC16`` with input registers and both pipeline registers, 3 cycles; fabric registers around it.
 
     See :class:`dfarray.hw.blocks.generic.Multiplier`.
     """

@@ -46,19 +46,21 @@ def test_two_samples_by_hand():
     # Sample 0: rows 0-4, the ACTIVATE of slot 0, row 5; then the outputs of its group, and the ACTIVATE of slot 1,
     # which could have been decided long before but for those.
     first = taken + 1
-    activate = first + 2 + k + 1
+    activate = first + 2 + k
     group0 = activate + wait
-    group1 = group0 + 3 + wait
+    again_activate = group0 + 2 + 2
+    group1 = again_activate + wait
     # Sample 1: rows 0 and 1. Row 2 is the last of its slot and waits for the ACTIVATE of sample 0's slot 1, row 5 for
     # that of slot 0, which waits for corrections.
     start = again + 1
     x = group1 + 2 + FETCH + 1 + 2 + e + PARTIAL + READOUT + 1
-    walk = x + SQUARED + 2
+    walk = x + SQUARED + 3
     corrected = walk + WALK + 5
+    third_activate = corrected + 1
     decided = {
-        **dict.fromkeys([*range(first, first + 5), activate + 1, start, start + 1], FORWARD),
-        **dict.fromkeys([group0 + 4, group0 + 5, group0 + 6, corrected + 1], FORWARD),
-        **dict.fromkeys([activate, group0 + 3, corrected], ACTIVATE),
+        **dict.fromkeys([*range(first, first + 5), activate + 2, start, start + 1], FORWARD),
+        **dict.fromkeys([*range(again_activate + 2, again_activate + 5), third_activate + 2], FORWARD),
+        **dict.fromkeys([activate, again_activate, third_activate], ACTIVATE),
         **dict.fromkeys([group0, group0 + 1, group1, group1 + 1], OUT),
         **dict.fromkeys([group0 + 2, group1 + 2], GRAM),
     }
@@ -69,17 +71,17 @@ def test_two_samples_by_hand():
     assert seen.values("broadcast.address", heads) == addresses
     assert seen.values("broadcast.first", heads) == [1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
     assert seen.values("broadcast.last", heads) == [0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 1]
-    states = [(first, 1), (activate + 2, 0), (start, 1), (corrected + 2, 0)]
+    states = [(first, 1), (activate + 3, 0), (start, 1), (third_activate + 3, 0)]
     assert seen.steps("sequencer.state") == states
-    assert seen.steps("sequencer.pending_v") == [(activate + 2, 1)]
-    assert seen.steps("sequencer.pending_u") == [(corrected + 2, 1)]
-    assert seen.changes("sequencer.parity") == [activate + 2, corrected + 2]
+    assert seen.steps("sequencer.pending_v") == [(activate + 3, 1)]
+    assert seen.steps("sequencer.pending_u") == [(third_activate + 3, 1)]
+    assert seen.changes("sequencer.parity") == [activate + 3, third_activate + 3]
     # Tile t holds the packet t cycles later; its neurons are 0, 1 and, in tile 0, 2.
     hop = FETCH + 1
-    results = [first + 2 + hop + e + 1, activate + 1 + hop + e + 1]
+    results = [first + 2 + hop + e + 1, activate + 2 + hop + e + 1]
     assert seen.changes("tile 0 lane 0 result")[:2] == results
     assert seen.changes("tile 1 lane 0 result")[:1] == [results[0] + 1]
-    activated = [activate + hop + y + ACTIVATED, group0 + 3 + hop + y + ACTIVATED]
+    activated = [activate + hop + y + ACTIVATED, again_activate + hop + y + ACTIVATED]
     assert seen.changes("tile 0 lane 0 activation")[:2] == activated
     assert seen.changes("tile 1 lane 0 activation")[:2] == [cycle + 1 for cycle in activated]
     assert seen["tile 1 lane 0 activation"][activated[1] + 1] == 0, "slot 1 has no neuron in tile 1"
@@ -98,13 +100,13 @@ def test_two_samples_by_hand():
     assert seen.cycles("feedback.op")[:6] == words
     assert seen.values("feedback.op", words) == [1, 1, 2, 1, 1, 2]
     assert seen.values("feedback.correction", words) == [1, 1, 1, 0, 0, 0]
-    delivered = [(first + 1, 1), (group0 + 6, 0), (words[5], 1)]
+    delivered = [(first + 1, 1), (again_activate + 4, 0), (words[5], 1)]
     assert seen.steps("sequencer.delivered")[:3] == delivered
-    assert seen.steps("sequencer.corrected")[:3] == [(activate + 1, 1), (group0 + 4, 0), (words[2], 1)]
+    assert seen.steps("sequencer.corrected")[:3] == [(activate + 1, 1), (again_activate + 1, 0), (words[2], 1)]
     assert seen.changes("tile 0 error_scalar")[0] == words[0] + 2
-    assert seen.changes("tile 0 lane 0 correction")[0] == corrected + hop + config.latency.multiply + 2
-    assert seen.changes("tile 1 lane 0 correction")[0] == corrected + hop + config.latency.multiply + 3
-    assert seen.values("broadcast.first", [corrected + FETCH]) == [1]
+    assert seen.changes("tile 0 lane 0 correction")[0] == third_activate + hop + config.latency.multiply + 2
+    assert seen.changes("tile 1 lane 0 correction")[0] == third_activate + hop + config.latency.multiply + 3
+    assert seen.values("broadcast.first", [third_activate + FETCH]) == [1]
     assert not any(seen.cycles(f"tile {tile} lane 0 weight_write.enable") for tile in range(3))
 
 
