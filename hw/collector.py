@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
+from dfarray.hw.arithmetic import delay
 from dfarray.hw.packets import Kind, collect_token
 from dfarray.latency import ACTIVATED, FETCH
 from dfarray.trace import index_bits
@@ -54,18 +55,16 @@ class Collector(wiring.Component):
         every = Mux((lane == 0) & (request.kind == Kind.WEIGHT), tiles + 1, tiles)
         m.d.comb += count.eq(Mux(at_last_lane, request.last_count, every))
         m.d.sync += self.token.valid.eq(0)
+        asked = delay(m, self.request, 1, "asked")
         with m.If(self.start):
-            m.d.sync += [
-                self.busy.eq(1),
-                request.eq(self.request),
-                lane.eq(0),
-                cooling.eq(0),
-                timer.eq(first_token - 2),
-            ]
+            m.d.sync += self.busy.eq(1)
+        # What is late in the sequencer's cycle sets one register only.
+        with m.If(delay(m, self.start, 1, "started", reset_less=False)):
+            m.d.sync += [request.eq(asked), lane.eq(0), cooling.eq(0), timer.eq(first_token - 3)]
         with m.Elif(timer != 0):
             m.d.sync += timer.eq(timer - 1)
         with m.Elif(cooling):
-            m.d.sync += self.busy.eq(0)
+            m.d.sync += [self.busy.eq(0), cooling.eq(0)]
         with m.Elif(self.busy):
             m.d.sync += [
                 self.token.valid.eq(1),

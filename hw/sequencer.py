@@ -167,6 +167,14 @@ class Sequencer(wiring.Component):
         self._waiting = Signal(COMMANDS)
         self._address, self._rows_left = Signal(index_bits(config.array.bank_rows)), Signal(self._row_bits)
         self._ends, self._opens, self._row_decided = Signal(), Signal(), Signal()
+        # The state, a register each; whatever waits in IDLE is there when a sweep starts.
+        self._idles, self._sweeps, self._loads, self._dumps = states = (
+            Signal(init=1, name="idles"),
+            Signal(name="sweeps"),
+            Signal(name="loads"),
+            Signal(name="dumps"),
+        )
+        m.d.comb += self.state.eq(Cat(states[State.SWEEP.value] | states[State.DUMP.value], self._loads | self._dumps))
         self._output, self._group = Signal(output_context(config)), Signal(index_bits(len(config.output_groups)))
         self._activation = Signal(
             data.StructLayout(
@@ -189,7 +197,7 @@ class Sequencer(wiring.Component):
             tick = ~phase
         resting, settled = Signal(range(latency.settle + 1)), Signal(init=1)
         quiet = Signal()
-        m.d.comb += quiet.eq((self.state == State.IDLE) & ~self.activate & ~self.output & self.error_idle & settled)
+        m.d.comb += quiet.eq(self._idles & ~self.activate & ~self.output & self.error_idle & settled)
         with m.If(self.decision.op != Operation.IDLE):
             m.d.sync += [resting.eq(latency.settle), settled.eq(0)]
         with m.Elif(~settled):
@@ -198,32 +206,37 @@ class Sequencer(wiring.Component):
         self._left, self._at_end = Signal(self._row_bits), Signal()
         self._list, self._list_empty = Signal(self._row_bits), Signal()
 
-        # The lists have their lengths long before they are swept.
-        self._lengths = {
-            name: delay(m, rows, 1, name)
-            for name, rows in (("incoming", self.next_rows), ("newest", self.rows_newest), ("older", self.rows_older))
-        }
+        self._prepare_sweep(m)
 
         # Whether each may be decided was found out a cycle before, and at most one of them may.
-        output_next, activate_next = Signal(), Signal()
+        output_next, activate_next, neither_next = Signal(), Signal(), Signal(init=1)
         output, activate = Signal(), Signal()
         m.d.comb += [output.eq(output_next & tick), activate.eq(activate_next & tick)]
-        self._hidden_rows(m, tick & ~output_next & ~activate_next, activate)
-        self._activations(m, activate, activate_next)
-        self._output_rows(m, output, output_next, activate)
+        self._hidden_rows(m, tick & neither_next, activate)
+        activate_follows = self._activations(m, activate)
+        output_follows = self._output_rows(m, output, output_next, activate)
+        m.d.sync += [
+            activate_next.eq(activate_follows),
+            output_next.eq(output_follows),
+            neither_next.eq(~(activate_follows | output_follows)),
+        ]
         self._count(m, output)
-        with m.Switch(self.state):
-            with m.Case(State.IDLE):
-                self._idle(m, quiet)
-            with m.Case(State.LOAD):
-                self._load(m, tick)
-            with m.Case(State.DUMP):
-                self._dump(m, tick)
+        with m.If(self._idles):
+            reseeds = self._idle(m, quiet)
+        m.d.sync += self.reseed.eq(reseeds)
+        with m.If(self._loads):
+            self._load(m, tick)
+        with m.If(self._dumps):
+            self._dump(m, tick)
         for name in ("seed", "flush", "load", "dump"):
             with m.If(self.command[name]):
                 m.d.sync += self._waiting[name].eq(1)
         m.d.comb += self.busy.eq(~quiet | self._waiting.as_value().any() | self.sample_complete)
         return m
+
+    def _enter(self, m, state):
+        states = {State.IDLE: self._idles, State.SWEEP: self._sweeps, State.LOAD: self._loads, State.DUMP: self._dumps}
+        m.d.sync += [flag.eq(name is state) for name, flag in states.items()]
 
     @staticmethod
     def _timer(m, start, cycles, name):
@@ -262,7 +275,7 @@ class Sequencer(wiring.Component):
         m.d.comb += [
             may.eq(
                 free
-                & (self.state == State.SWEEP)
+                & self._sweeps
                 & (known | (self.list_rows > self.row))
                 & ~(first & ~first_next)
                 & ~(last & ~last_next)
@@ -323,20 +336,15 @@ class Sequencer(wiring.Component):
         ]
         with m.If(may):
             m.d.comb += packet.op.eq(Mux(self.pending_u, Operation.FUSED, Operation.FORWARD))
-            m.d.sync += [
-                self.row.eq(self.row + 1),
-                self._first.eq(0),
-                self._left.eq(self._left - 1),
-                self._at_end.eq(self._left == 1),
-            ]
+            m.d.sync += [self.row.eq(Mux(last, 0, self.row + 1)), first.eq(last)]
         with m.If(ends):
+            m.d.sync += [self.slot.eq(following), self.activate.eq(1)]
+        # Entries left of the list, which starts again for every slot.
+        left, empty = Mux(last, self._list, self._left - 1), Mux(last, self._list_empty, self._left == 1)
+        with m.If(may | self._idles):
             m.d.sync += [
-                self.row.eq(0),
-                self._first.eq(1),
-                self.slot.eq(following),
-                self._left.eq(self._list),
-                self._at_end.eq(self._list_empty),
-                self.activate.eq(1),
+                self._left.eq(Mux(self._idles, self._swept, left)),
+                self._at_end.eq(Mux(self._idles, self._swept == 0, empty)),
             ]
         self._end_slot(m, ends, inputs)
         m.d.comb += self._row_decided.eq(may & ~first)
@@ -393,8 +401,8 @@ class Sequencer(wiring.Component):
             self.clear_ready.eq(Mux(finished & trains, Mux(ending.output.parity, 0b10, 0b01), 0)),
         ]
         with m.If(ends & self._last_slot):
+            self._enter(m, State.IDLE)
             m.d.sync += [
-                self.state.eq(State.IDLE),
                 self.pending_u.eq(self.pending_v),
                 self._freeze_u.eq(self._freeze_v),
                 self.pending_v.eq(trained),
@@ -404,11 +412,12 @@ class Sequencer(wiring.Component):
 
     # ACTIVATE
 
-    def _activations(self, m, may, may_next):
+    def _activations(self, m, may):
+        """Returns whether the ACTIVATE may be decided in the next cycle."""
         waiting, passes = self._activation, self._config.passes
         returned = waiting.slot < self._group_slot
         unfinished = self._timer(m, self._ends, self._config.latency.align - 2, "unfinished")
-        m.d.sync += may_next.eq(
+        follows = (
             self.activate
             & ~unfinished
             & ~may
@@ -447,10 +456,12 @@ class Sequencer(wiring.Component):
                     self._group.eq(waiting.slot - self._group_slot),
                     self._opens.eq(waiting.slot == self._group_slot),
                 ]
+        return follows
 
     # Output rows
 
     def _output_rows(self, m, may, may_next, activated):
+        """Returns whether an output row may be decided in the next cycle."""
         config = self._config
         classes, groups = config.network.classes, config.output_groups
         context = self._output
@@ -459,7 +470,6 @@ class Sequencer(wiring.Component):
         gram = self.output_row == classes
         waits = self._timer(m, activated, config.latency.output_wait(config.array.lanes) - 2, "output_waits")
         opened = self.output & ~waits & (~self._opens | self.error_idle)
-        m.d.sync += may_next.eq((may_next | opened) & ~(may & gram))
         m.d.comb += [
             self.error_context.eq(context),
             self.final_group.eq(self._group == len(groups) - 1),
@@ -478,51 +488,59 @@ class Sequencer(wiring.Component):
             m.d.sync += [self._opens.eq(0), self.output_row.eq(self.output_row + 1)]
             with m.If(gram):
                 m.d.sync += [self.output_row.eq(0), self.output.eq(0)]
+        return (may_next | opened) & ~(may & gram)
 
     # Between sweeps
+
+    def _prepare_sweep(self, m):
+        """What a sweep that started now would be: kept ready in IDLE."""
+        settings, sweep = self.settings, self._sweep
+        # With U alone pending, the sample's list would not fit: it holds the inputs of two samples before.
+        self._needs_null = Mux(settings.train, self.pending_u & ~self.pending_v, self.pending_u | self.pending_v)
+        null = self._waiting.as_value().any() | self._needs_null
+        # The lists have their lengths long before they are swept.
+        incoming, newest, older = (
+            delay(m, rows, 1, name)
+            for name, rows in (("incoming", self.next_rows), ("newest", self.rows_newest), ("older", self.rows_older))
+        )
+        self._swept = Mux(null, Mux(self.pending_v, older, newest), incoming)
+        with m.If(self._idles):
+            m.d.sync += [
+                self._null.eq(null),
+                self._previous.eq(null & self.pending_v),
+                self._list.eq(self._swept),
+                self._list_empty.eq(self._swept == 0),
+                sweep.train.eq(settings.train),
+                sweep.label.eq(self.label),
+                sweep.mantissa.eq(settings.rate_mantissa),
+                sweep.exponent.eq(settings.rate_exponent),
+                sweep.freeze.eq(settings.freeze),
+            ]
 
     def _idle(self, m, quiet):
         waiting, settings = self._waiting, self.settings
         pending = self.pending_u | self.pending_v
         start_transfer = [self._address.eq(settings.row_first), self._rows_left.eq(settings.row_count)]
-        null, sample = Signal(), Signal()
-        swept = Mux(self.pending_v, self._lengths["older"], self._lengths["newest"])
-        with m.If(quiet & waiting.as_value().any() & pending):
-            m.d.comb += null.eq(1)
+        asked = waiting.as_value().any()
+        reseeds = Signal()
+        m.d.comb += [
+            self.take_sample.eq(~asked & self.sample_complete & ~self._needs_null),
+            self.start_sweep.eq(Mux(asked, quiet & pending, self.sample_complete)),
+        ]
+        with m.If(self.start_sweep):
+            self._enter(m, State.SWEEP)
         with m.Elif(quiet & waiting.seed):
-            m.d.comb += self.reseed.eq(1)
+            m.d.comb += reseeds.eq(1)
             m.d.sync += waiting.seed.eq(0)
         with m.Elif(quiet & waiting.flush):
             m.d.sync += waiting.flush.eq(0)
         with m.Elif(quiet & waiting.load):
-            m.d.sync += [*start_transfer, self.state.eq(State.LOAD), waiting.load.eq(0)]
+            self._enter(m, State.LOAD)
+            m.d.sync += [*start_transfer, waiting.load.eq(0)]
         with m.Elif(quiet & waiting.dump):
-            m.d.sync += [*start_transfer, self.state.eq(State.DUMP), waiting.dump.eq(0)]
-        with m.Elif(~waiting.as_value().any() & self.sample_complete):
-            # With U alone pending, the sample's list would not fit: it holds the inputs of two samples before.
-            m.d.comb += [
-                null.eq((~settings.train & pending) | (self.pending_u & ~self.pending_v)),
-                sample.eq(~null),
-            ]
-        m.d.comb += [self.take_sample.eq(sample), self.start_sweep.eq(sample | null)]
-        with m.If(self.start_sweep):
-            m.d.sync += [
-                self.state.eq(State.SWEEP),
-                self._null.eq(null),
-                self._previous.eq(null & self.pending_v),
-            ]
-        for strobe, rows in ((null, swept), (sample, self._lengths["incoming"])):
-            with m.If(strobe):
-                m.d.sync += [self._list.eq(rows), self._list_empty.eq(rows == 0)]
-                m.d.sync += [self._left.eq(rows), self._at_end.eq(rows == 0)]
-        with m.If(sample):
-            m.d.sync += [
-                self._sweep.train.eq(settings.train),
-                self._sweep.label.eq(self.label),
-                self._sweep.mantissa.eq(settings.rate_mantissa),
-                self._sweep.exponent.eq(settings.rate_exponent),
-                self._sweep.freeze.eq(settings.freeze),
-            ]
+            self._enter(m, State.DUMP)
+            m.d.sync += [*start_transfer, waiting.dump.eq(0)]
+        return reseeds
 
     def _load(self, m, tick):
         tiles, lanes = self._config.array.tiles, self._config.array.lanes
@@ -572,4 +590,5 @@ class Sequencer(wiring.Component):
             self.row.eq(self.row + 1),
         ]
         with m.If(self._rows_left == 1):
-            m.d.sync += [self.row.eq(0), self.state.eq(State.IDLE)]
+            self._enter(m, State.IDLE)
+            m.d.sync += self.row.eq(0)
