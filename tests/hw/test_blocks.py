@@ -15,8 +15,9 @@ from dfarray.hw.arithmetic import (
     requantize,
     round_half_up,
     saturate,
+    saturate_registered,
 )
-from dfarray.hw.blocks import Multiplier, WeightBank
+from dfarray.hw.blocks import BlockRam, Multiplier
 from dfarray.hw.noise import STEPS_A_TILE, NoiseState, RowNoise, lfsr_steps
 
 
@@ -152,8 +153,8 @@ def test_multiplier_refuses():
 
 
 @pytest.mark.parametrize("latency", [1, 2, 3])
-def test_weight_bank_latency(latency):
-    dut = WeightBank(signed(6), 8, [1, -2, 3], latency)
+def test_memory_latency(latency):
+    dut = BlockRam(signed(6), 8, [1, -2, 3], latency)
 
     async def testbench(ctx):
         ctx.set(dut.write_enable, 1)
@@ -172,9 +173,25 @@ def test_weight_bank_latency(latency):
     clocked(dut, testbench)
 
 
-def test_weight_bank_refuses():
+@pytest.mark.parametrize("width", [1, 3, 5, 7])
+def test_registered_saturation(width):
+    m = Module()
+    given, result = Signal(signed(6)), Signal(signed(8))
+    m.d.comb += result.eq(saturate_registered(m, given, width, "given"))
+    lo, hi = -(1 << width >> 1), (1 << width >> 1) - 1
+
+    async def testbench(ctx):
+        for value in range(-32, 32):
+            ctx.set(given, value)
+            await ctx.tick()
+            assert ctx.get(result) == min(max(value, lo), hi), value
+
+    clocked(m, testbench)
+
+
+def test_memory_refuses():
     with pytest.raises(ValueError, match="must be positive"):
-        WeightBank(signed(6), 0)
+        BlockRam(signed(6), 0)
 
 
 def test_noise_state_follows_the_model():
