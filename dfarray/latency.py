@@ -88,9 +88,9 @@ FAMILIES = {
 }
 """Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers.
 
-ECP5 has one more register before and one behind each, since the routes to and from the hard blocks limit its clock. An
-iCE40 block RAM has no output register, so its second cycle is a register in the fabric; its large RAM has one port, so
-a packet comes every second cycle.
+ECP5 has a register before and one behind its multipliers, and two behind its block RAM, since the routes to and from
+the hard blocks limit its clock. An iCE40 block RAM has no output register, so its second cycle is a register in the
+fabric; its large RAM has one port, so a packet comes every second cycle.
 """
 
 

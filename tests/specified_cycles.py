@@ -42,7 +42,6 @@ class SpecifiedCycles(SpecifiedErrors):
         self.held["last packet", None, None] = self.held["last activate", None, None] = LONG_AGO
         self.last_row = dict.fromkeys(range(len(self.passes)), LONG_AGO)
         self.last_first = LONG_AGO
-        self.before: dict = {"ready": (0, 0)}
         self.freeze_u = self.freeze_v = 0
         hidden = config.network.layers[1:-2]
         # Of the sweep under way and of the two before.
