@@ -104,7 +104,7 @@ _BLOCKS_OF_18K = tuple(BlockShape(1 << (14 - bits), width) for bits, width in en
 
 INFERRED = {
     Family.ECP5: InferredMemory(_BLOCKS_OF_18K, 128, 9, lut_ram=True),
-    Family.ICE40: InferredMemory(ice40up5k.Ram40WeightBank.shapes[::-1], 64, 1, lut_ram=False),
+    Family.ICE40: InferredMemory(ice40up5k.Ram40.shapes[::-1], 64, 1, lut_ram=False),
     Family.GOWIN: InferredMemory(_BLOCKS_OF_18K, 128, 9, lut_ram=True, shared_lut_ram=True),
 }
 """By family, from ``brams*.txt`` and ``lutrams*.txt`` in yosys' ``share``."""
@@ -182,7 +182,7 @@ def block_rams(config: Configuration, family: Family) -> dict[str, int]:
 
 
 _BANK_SHAPES = {
-    Family.ECP5: ecp5.WeightBank.shapes,
-    Family.ICE40: ice40up5k.Ram40WeightBank.shapes,
-    Family.GOWIN: gowin.WeightBank.shapes,
+    Family.ECP5: ecp5.BlockRam.shapes,
+    Family.ICE40: ice40up5k.Ram40.shapes,
+    Family.GOWIN: gowin.BlockRam.shapes,
 }

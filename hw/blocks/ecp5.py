@@ -7,14 +7,14 @@ from amaranth.hdl import ClockSignal, Instance, Signal
 
 from dfarray.hw.blocks.generic import HardMultiplier
 from dfarray.hw.blocks.instances import init_parameters, pins, tied, words_of_18
-from dfarray.hw.blocks.tiling import BlockPorts, BlockShape, TiledWeightBank
+from dfarray.hw.blocks.tiling import BlockPorts, BlockShape, TiledBlockRam
 
 
-class WeightBank(TiledWeightBank):
+class BlockRam(TiledBlockRam):
     """``DP16KD`` as 1024 x 18 or 2048 x 9 bits: port A reads through its output register, port B writes.
 
     2048 rows of 18 bits are two blocks side by side, so that no multiplexer follows the slow block output. Reading a
-    row in the cycle that writes it returns unspecified data. See :class:`dfarray.hw.blocks.generic.WeightBank`.
+    row in the cycle that writes it returns unspecified data. See :class:`dfarray.hw.blocks.generic.BlockRam`.
     """
 
     shapes = (BlockShape(1024, 18), BlockShape(2048, 9))

@@ -1,6 +1,6 @@
-"""The inferred weight bank and multiplier, and the ports and checks that every family shares."""
+"""The inferred memory and multiplier, and the ports and checks that every family shares."""
 
-from amaranth.hdl import Module, Shape, Signal, Value
+from amaranth.hdl import Module, Shape, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -9,19 +9,19 @@ from dfarray.hw.arithmetic import delay
 from dfarray.trace import index_bits
 
 
-class WeightBank(wiring.Component):
-    """One read and one write a cycle; a row is never read in the cycle that writes it.
+class BlockRam(wiring.Component):
+    """A memory with one read and one write a cycle; a row is never read in the cycle that writes it.
 
     A read that breaks this rule returns unspecified data: the old row here, anything from a hard block.
 
     Parameters
     ----------
-    shape : Shape
-        Of one weight.
+    shape : ShapeLike
+        Of one row.
     depth : int
         Rows, 1 or more.
     init : iterable of int
-        Contents after configuration, shorter than ``depth`` is padded with 0.
+        Contents after configuration, codes; shorter than ``depth`` is padded with 0.
     latency : int
         Cycles from ``read_address`` to ``read_data``, by default and at least ``shortest_latency``; each further
         cycle is a fabric register without reset behind the block.
@@ -47,26 +47,32 @@ class WeightBank(wiring.Component):
         init = [int(row) for row in init]
         latency = self.shortest_latency if latency is None else latency
         if depth < 1:
-            raise ValueError(f"Weight bank depth must be positive, not {depth!r}")
+            raise ValueError(f"Memory depth must be positive, not {depth!r}")
         if len(init) > depth:
-            raise ValueError(f"Weight bank of {depth} rows cannot hold the {len(init)} rows of init")
+            raise ValueError(f"Memory of {depth} rows cannot hold the {len(init)} rows of init")
         if latency < self.shortest_latency:
-            raise ValueError(f"Weight bank latency must be {self.shortest_latency} or more, not {latency!r}")
+            raise ValueError(f"Memory latency must be {self.shortest_latency} or more, not {latency!r}")
         self._shape, self._depth, self._init, self.latency = Shape.cast(shape), depth, init, latency
+        self._attributes: dict[str, str] = {}  # For the tools: how to map an inferred memory.
         address = index_bits(depth)
         super().__init__(
             {
                 "read_address": In(address),
-                "read_data": Out(self._shape),
+                "read_data": Out(shape),
                 "write_enable": In(1),
                 "write_address": In(address),
-                "write_data": In(self._shape),
+                "write_data": In(shape),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self._shape, depth=self._depth, init=self._init)
+        m.submodules.memory = memory = Memory(
+            shape=unsigned(self._shape.width),
+            depth=self._depth,
+            init=codes(self._init, self._shape.width),
+            attrs=self._attributes,
+        )
         read, write = memory.read_port(), memory.write_port()
         m.d.comb += [
             read.addr.eq(self.read_address),
@@ -80,6 +86,22 @@ class WeightBank(wiring.Component):
     def _output(self, m: Module, block_output: Value):
         """Connect what the block reads, ``shortest_latency`` cycles after its address, to ``read_data``."""
         m.d.comb += self.read_data.eq(delay(m, block_output, self.latency - self.shortest_latency, "output"))
+
+
+class LutRam(BlockRam):
+    """A shallow memory of LUTs: LUT RAM, or logic if it has initial contents, which make it a table.
+
+    Without the attribute yosys may choose a block RAM, and leaves that one's output register out.
+    """
+
+    def __init__(self, shape, depth, init=(), latency=None):
+        super().__init__(shape, depth, init, latency)
+        self._attributes = {"ram_style": "logic" if self._init else "distributed"}
+
+
+def codes(values, width: int) -> list[int]:
+    """Unsigned codes of integers of ``width`` bits."""
+    return [value & ((1 << width) - 1) for value in values]
 
 
 class Multiplier(wiring.Component):

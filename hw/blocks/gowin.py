@@ -7,14 +7,14 @@ from amaranth.hdl import Cat, ClockSignal, Const, Instance, Signal
 
 from dfarray.hw.blocks.generic import HardMultiplier
 from dfarray.hw.blocks.instances import init_parameters, words_of_18
-from dfarray.hw.blocks.tiling import BlockPorts, BlockShape, TiledWeightBank
+from dfarray.hw.blocks.tiling import BlockPorts, BlockShape, TiledBlockRam
 
 
-class WeightBank(TiledWeightBank):
+class BlockRam(TiledBlockRam):
     """``SDPX9B`` as 1024 x 18 or 2048 x 9 bits: port A writes, port B reads through the output register.
 
     Reading a row in the cycle that writes it returns unspecified data. See
-    :class:`dfarray.hw.blocks.generic.WeightBank`.
+    :class:`dfarray.hw.blocks.generic.BlockRam`.
     """
 
     shapes = (BlockShape(1024, 18), BlockShape(2048, 9))

@@ -7,10 +7,9 @@ usage guide), iCE Technology Library.
 from amaranth.hdl import Array, Cat, ClockSignal, Const, Instance, Module, Mux, Signal
 
 from dfarray.hw.arithmetic import delay
-from dfarray.hw.blocks.generic import HardMultiplier
-from dfarray.hw.blocks.generic import WeightBank as GenericWeightBank
+from dfarray.hw.blocks.generic import BlockRam, HardMultiplier
 from dfarray.hw.blocks.instances import init_parameters
-from dfarray.hw.blocks.tiling import BlockPorts, BlockShape, TiledWeightBank
+from dfarray.hw.blocks.tiling import BlockPorts, BlockShape, TiledBlockRam
 
 SPRAM_ROWS = 1 << 14
 SPRAM_WIDTH = 16
@@ -21,11 +20,11 @@ RAM40_LARGEST_DEPTH = 1024
 """Rows up to which a bank is made of ``SB_RAM40_4K``: four of the chip's thirty for 16-bit weights."""
 
 
-class Ram40WeightBank(TiledWeightBank):
-    """``SB_RAM40_4K`` as 256 x 16 to 2048 x 2 bits, read and written in the same cycle like the generic bank.
+class Ram40(TiledBlockRam):
+    """``SB_RAM40_4K`` as 256 x 16 to 2048 x 2 bits, read and written in the same cycle like the generic memory.
 
     Reading a row in the cycle that writes it returns unspecified data. See
-    :class:`dfarray.hw.blocks.generic.WeightBank`.
+    :class:`dfarray.hw.blocks.generic.BlockRam`.
     """
 
     shapes = tuple(BlockShape(256 << mode, 16 >> mode) for mode in range(4))
@@ -63,7 +62,7 @@ class Ram40WeightBank(TiledWeightBank):
         return m
 
 
-class SpramWeightBank(GenericWeightBank):
+class Spram(BlockRam):
     """1, 2 or 4 interleaved ``SB_SPRAM256KA``: row r is in SPRAM r mod n, and n follows from the depth.
 
     An SPRAM has one port. The schedule must guarantee that **in a cycle that writes, the row whose read matters is in
@@ -82,7 +81,7 @@ class SpramWeightBank(GenericWeightBank):
     ------
     ValueError
         If any row of ``init`` is not 0, or the bank is wider than 16 bits or deeper than the chip's four SPRAMs; and as
-        :class:`dfarray.hw.blocks.generic.WeightBank`.
+        :class:`dfarray.hw.blocks.generic.BlockRam`.
     """
 
     def __init__(self, shape, depth, init=(), latency=None):
@@ -129,9 +128,9 @@ class SpramWeightBank(GenericWeightBank):
         )
 
 
-def WeightBank(shape, depth, init=(), latency=None) -> GenericWeightBank:  # noqa: N802, a class by depth
+def weight_bank(shape, depth, init=(), latency=None) -> BlockRam:
     """``SB_RAM40_4K`` up to :data:`RAM40_LARGEST_DEPTH` rows, ``SB_SPRAM256KA`` beyond."""
-    bank = Ram40WeightBank if depth <= RAM40_LARGEST_DEPTH else SpramWeightBank
+    bank = Ram40 if depth <= RAM40_LARGEST_DEPTH else Spram
     return bank(shape, depth, init, latency)
 
 

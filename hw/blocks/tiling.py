@@ -1,4 +1,4 @@
-"""A weight bank as a grid of equal block RAMs with one read and one write port."""
+"""A memory as a grid of equal block RAMs with one read and one write port."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from amaranth.hdl import Array, Module, Shape, Signal
 
 from dfarray.hw.arithmetic import delay
-from dfarray.hw.blocks.generic import WeightBank
+from dfarray.hw.blocks.generic import BlockRam, codes
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def fewest_blocks(depth: int, width: int, shapes: Sequence[BlockShape]) -> Block
     return min(shapes, key=cost)
 
 
-class TiledWeightBank(WeightBank):
-    """A weight bank of block RAMs; a family names their shapes and instantiates one in ``_instance``.
+class TiledBlockRam(BlockRam):
+    """A memory of block RAMs; a family names their shapes and instantiates one in ``_instance``.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class TiledWeightBank(WeightBank):
     def _contents(self, shape: BlockShape, row: int, column: int) -> list[int]:
         """A block's words after configuration, as unsigned codes."""
         rows = self._init[row * shape.rows : (row + 1) * shape.rows]
-        words = [(code >> (column * shape.width)) & ((1 << shape.width) - 1) for code in rows]
+        words = codes([code >> (column * shape.width) for code in rows], shape.width)
         return words + [0] * (shape.rows - len(words))
 
     def _instance(self, shape: BlockShape, contents: list[int], ports: BlockPorts):

@@ -16,7 +16,7 @@ from dfarray.hw.arithmetic import (
     round_half_up,
     saturate,
 )
-from dfarray.hw.blocks import Multiplier, WeightBank
+from dfarray.hw.blocks import BlockRam, Multiplier
 from dfarray.hw.noise import STEPS_A_TILE, NoiseState, RowNoise, lfsr_steps
 
 
@@ -152,8 +152,8 @@ def test_multiplier_refuses():
 
 
 @pytest.mark.parametrize("latency", [1, 2, 3])
-def test_weight_bank_latency(latency):
-    dut = WeightBank(signed(6), 8, [1, -2, 3], latency)
+def test_memory_latency(latency):
+    dut = BlockRam(signed(6), 8, [1, -2, 3], latency)
 
     async def testbench(ctx):
         ctx.set(dut.write_enable, 1)
@@ -172,9 +172,9 @@ def test_weight_bank_latency(latency):
     clocked(dut, testbench)
 
 
-def test_weight_bank_refuses():
+def test_memory_refuses():
     with pytest.raises(ValueError, match="must be positive"):
-        WeightBank(signed(6), 0)
+        BlockRam(signed(6), 0)
 
 
 def test_noise_state_follows_the_model():
