@@ -113,8 +113,17 @@ def feedback_latency(scalars: int, nonzeros: int, lanes: int) -> int:
     return WALK + scalars * nonzeros + lanes
 
 
-MERGE_START = 9
-"""From the cycle in which a sample is taken, or discarded, to the first merge step of the next one."""
+WAITING = 4
+"""Transfers of samples that wait at most: enough that one can be made and one be used up in every cycle."""
+
+ACCEPT = 3
+"""From a transfer to the first merge step that can use it up."""
+
+DISCARD = 2
+"""From a wrong transfer to the last cycle of what it discards."""
+
+REOPEN = 5
+"""From the last transfer of a discarded sample to the first of the next one."""
 
 MERGE_END = 7
 """From the end of a merge to the sample being complete."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from dfarray.configuration import Configuration
-from dfarray.latency import MERGE_END, MERGE_START
+from dfarray.latency import ACCEPT, MERGE_END
 from dfarray.timetable import WARM_UP, SampleWork, dense_work, sample_cycles
 
 UART_BYTES_PER_SECOND = 300_000
@@ -90,7 +90,7 @@ def _pace(config: Configuration, work: Sequence[SampleWork] | None, link_bytes: 
         outputs=cycles.outputs,
         waiting=cycles.waiting,
         utilisation=useful * config.utilisation(cycles.total),
-        input_cycles=MERGE_START + steps + MERGE_END,
+        input_cycles=2 + ACCEPT + steps + MERGE_END,
         link_bytes=link_bytes,
     )
 

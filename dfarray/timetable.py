@@ -11,11 +11,11 @@ import numpy as np
 
 from dfarray.configuration import Configuration, ErrorKind
 from dfarray.latency import (
+    ACCEPT,
     ACTIVATED,
     COMPLETE,
     FETCH,
     MERGE_END,
-    MERGE_START,
     PARTIAL,
     READOUT,
     error_latency,
@@ -85,11 +85,9 @@ def event_work(x: np.ndarray) -> list[SampleWork]:
         oldest = sent[n - 2] if n > 1 else np.zeros_like(nonzero)
         latest = sent[n - 1] if n > 0 else oldest
         listed = nonzero | oldest
-        merged = listed.copy()
+        merged = listed | latest
         merged[0] |= not nonzero.any()  # An empty sample still sends one event.
-        last = int(np.flatnonzero(merged)[-1])
-        passed = (latest & ~merged)[:last]
-        work.append(SampleWork(int(listed.sum()), int(merged.sum() + passed.sum())))
+        work.append(SampleWork(int(listed.sum()), int(merged.sum())))
     return work
 
 
@@ -167,7 +165,7 @@ class _Sequencer:
         self.work = work
         self.cycle = 0
         self.starts: list[int] = []
-        self.complete_from = MERGE_START - 1 + work[0].steps + MERGE_END
+        self.complete_from = ACCEPT + work[0].steps + MERGE_END
         self.sweeping, self.slot, self.row = False, 0, 0
         self.activation: tuple[int, int] | None = None  # (slot, sample)
         self.output: tuple[int, int] | None = None
@@ -193,7 +191,7 @@ class _Sequencer:
             self.sweeping = True
             self.arrivals, self.layer_complete = {}, {}
             following = self.work[min(len(self.starts), len(self.work) - 1)]
-            self.complete_from = cycle + MERGE_START + following.steps + MERGE_END
+            self.complete_from = cycle + 2 + ACCEPT + following.steps + MERGE_END
         self.cycle += 1
 
     ended = slot_ended = asked = output_ended = -2

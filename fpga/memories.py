@@ -149,8 +149,8 @@ def other_memories(config: Configuration) -> Iterator[MemoryShape]:
     yield MemoryShape("histories", tiles, places, 2 * value)
     yield MemoryShape("derivatives", tiles, 2 * places, derivative)
     entry = Shape.cast(row_entry(config)).width
-    yield MemoryShape("input lists", 3, max(2, network.inputs), index_bits(network.inputs) + value, component=inferred)
-    yield MemoryShape("row lists", 3, max(2, network.inputs), entry, component=inferred)
+    yield MemoryShape("pair lists", 1, 2 * network.inputs + 2, index_bits(network.inputs) + 2 * value)
+    yield MemoryShape("row lists", 3, max(2, network.inputs), entry)
     if hidden := sum(network.layers[1:-2]):
         yield MemoryShape("activation history", 1, max(2, hidden), 2 * value)
         yield MemoryShape("activation list", 1, max(2, hidden), entry)

@@ -13,7 +13,8 @@ from dfarray.hw.dump_queue import DumpQueue
 from dfarray.hw.error_unit import ErrorUnit, result_word
 from dfarray.hw.feedback import FeedbackNetwork
 from dfarray.hw.fetch import Fetch
-from dfarray.hw.input_store import InputStore, sample_word
+from dfarray.hw.frames import sample_word
+from dfarray.hw.input_store import InputStore
 from dfarray.hw.noise import NoiseState, RowNoise
 from dfarray.hw.packets import Kind, broadcast_packet
 from dfarray.hw.readout import Readout

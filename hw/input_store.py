@@ -1,36 +1,45 @@
 """The input store: takes samples in, dense or as events, and merges them into the row lists that sweeps send."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import delay, q_shape
+from dfarray.hw.blocks import block_ram
+from dfarray.hw.frames import Frames, input_word, sample_word
 from dfarray.hw.gram import GramAccumulator
-from dfarray.hw.list_reader import ListReader
+from dfarray.hw.list_reader import READ, ListReader
 from dfarray.hw.stores import STORE_READ, row_entry
-from dfarray.latency import MERGE_END, MERGE_START
+from dfarray.hw.waiting_queue import WaitingQueue
+from dfarray.latency import MERGE_END, WAITING
 from dfarray.trace import index_bits
 
 BANKS = 3
-"""A list of the sample coming in, and of the two before it."""
+"""A row list of the sample coming in, and of the two before it."""
+
+LISTED = 3
+"""From the end of a merge to its lists being written and counted."""
 
 
-def sample_word(config: Configuration) -> data.StructLayout:
-    """One input; ``index`` counts for events, ``label`` with ``last``."""
-    return data.StructLayout(
-        {
-            "value": q_shape(config.formats.activation),
-            "index": index_bits(config.network.inputs),
-            "label": index_bits(config.network.classes),
-            "last": 1,
-        }
-    )
+def pair_entry(config: Configuration) -> data.StructLayout:
+    """An input with its values in a sample and in the one before."""
+    value = q_shape(config.formats.activation)
+    return data.StructLayout({"index": index_bits(config.network.inputs), "older": value, "newer": value})
+
+
+VALUES = ("older", "newer", "current")
+"""Of two samples before, of the one before, and of the sample coming in."""
+
+
+def merged_entry(config: Configuration) -> data.StructLayout:
+    """What a merge step has of an input."""
+    value = q_shape(config.formats.activation)
+    return data.StructLayout({"index": index_bits(config.network.inputs), **dict.fromkeys(VALUES, value)})
 
 
 class InputStore(wiring.Component):
-    """Three row lists that rotate, and the nonzero inputs of as many samples; docs/architecture.md section 4.4.
+    """Three row lists that rotate, and two pair lists that take turns; docs/architecture.md section 4.4.
 
     Attributes
     ----------
@@ -38,17 +47,18 @@ class InputStore(wiring.Component):
     events : In(1)
         Transfers are events (index, value); otherwise all inputs come in order.
     complete, label : Out
-        The incoming sample is complete; its label.
+        The incoming sample is complete, until the cycle after ``take``; its label.
     take : In(1)
         It becomes the latest sample.
     next_rows, rows_newest, rows_older : Out
-        Entries of the incoming sample's list, of the latest sample's, and of the one's before.
+        Entries of the incoming sample's list, of the latest sample's, and of the one's before; the latter two are
+        those of the cycle before ``take`` for one cycle more.
     gram : Out
         Of the latest sample with the one before.
     previous : In(1)
         Show the row list of the sample before the latest instead.
     entry : In
-        Place in the list.
+        Place in the list; not yet in the cycle after ``take``.
     read : Out(row_entry)
         The entry asked for STORE_READ cycles before.
     framing_error : Out(1)
@@ -79,173 +89,196 @@ class InputStore(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        incoming, newest, older = Signal(2, init=0), Signal(2, init=1), Signal(2, init=2)
-        restart, closed = Signal(), Signal()
-        head, used = self._accept(m, closed, restart)
-
-        value = q_shape(config.formats.activation)
-        event = data.StructLayout({"index": index_bits(config.network.inputs), "value": value})
-        places = index_bits(config.network.inputs + 1)
-        own_counts = Array(Signal(places, name=f"own_count_{bank}") for bank in range(BANKS))
-        row_counts = Array(Signal(places, name=f"row_count_{bank}") for bank in range(BANKS))
-        own_ports, row_ports = [], []
-        for bank in range(BANKS):
-            depth = max(2, config.network.inputs)
-            m.submodules[f"own_{bank}"] = own = Memory(shape=event, depth=depth, init=[])
-            m.submodules[f"rows_{bank}"] = rows = Memory(shape=row_entry(config), depth=depth, init=[])
-            own_ports.append((own.write_port(), own.read_port()))
-            row_ports.append((rows.write_port(), rows.read_port()))
-        u, v = self._readers(m, event, own_ports, own_counts, older, newest, restart)
-
-        # A merge step takes what has the smallest index: of the incoming sample, and of the two before.
-        waiting = Signal(range(MERGE_START), init=MERGE_START - 1)
-        armed, merging = Signal(), Signal(init=1)
-        step, done, last_used = Signal(), Signal(), Signal()
-        with m.If(waiting != 0):
-            m.d.sync += [waiting.eq(waiting - 1), armed.eq(waiting == 1)]
+        m.submodules.frames = frames = Frames(config)
+        m.submodules.queue = queue = WaitingQueue(input_word(config), WAITING)
+        wiring.connect(m, wiring.flipped(self.samples), frames.samples)
+        discard = frames.discard
+        # The sequencer decides late in a cycle that it takes the sample: all follows in the next one.
+        taken = delay(m, self.take, 1, "taken", reset_less=False)
         m.d.comb += [
-            last_used.eq(closed & ~head.valid),
-            step.eq(merging & armed & (head.valid | last_used)),
-            done.eq(step & last_used & u.exhausted),
+            frames.events.eq(self.events),
+            frames.occupied.eq(queue.occupied),
+            frames.taken.eq(taken),
+            queue.enter.eq(frames.enter),
+            queue.word.eq(frames.word),
+            queue.clear.eq(discard),
+            self.label.eq(frames.label),
+            self.framing_error.eq(discard),
         ]
-        heads = {
-            "a": (head.valid, head.index),
-            **{n: (r.head.valid, r.head.entry.index) for n, r in (("u", u), ("v", v))},
-        }
-        takes = {name: Signal(name=f"takes_{name}") for name in heads}
-        for name, (valid, index) in heads.items():
-            others = [heads[other] for other in heads if other != name]
-            first = ~Cat(other_valid & (other < index) for other_valid, other in others).any()
-            m.d.comb += takes[name].eq(step & ~done & valid & first)
-        m.d.comb += [used.eq(takes["a"]), u.take.eq(takes["u"]), v.take.eq(takes["v"])]
+        inputs = config.network.inputs
+        m.submodules.pair_reader = pairs = ListReader(pair_entry(config), 2 * inputs + 2, inputs)
+        step, done = self._merge(m, queue, pairs, discard)
 
-        # A cycle later it is written.
-        taken = {name: delay(m, take & ~restart, 1, f"taken_{name}", reset_less=False) for name, take in takes.items()}
-        values = {"a": head.value, "u": u.head.entry.value, "v": v.head.entry.value}
-        x = {name: delay(m, Mux(takes[name], item, 0), 1, f"x_{name}") for name, item in values.items()}
-        index = delay(m, Mux(takes["a"], head.index, u.head.entry.index), 1, "step_index")
-        every = not config.array.zero_skipping
-        keep_own = taken["a"] & ((x["a"] != 0) | every)
-        keep_row = (taken["a"] & ((x["a"] != 0) | every)) | (taken["u"] & (x["u"] != 0))
-        for bank, ((own_write, _), (row_write, _)) in enumerate(zip(own_ports, row_ports, strict=True)):
-            m.d.comb += [
-                own_write.en.eq(keep_own & (incoming == bank)),
-                own_write.addr.eq(own_counts[incoming]),
-                own_write.data.index.eq(index),
-                own_write.data.value.eq(x["a"]),
-                row_write.en.eq(keep_row & (incoming == bank)),
-                row_write.addr.eq(row_counts[incoming]),
-                row_write.data.index.eq(index),
-                row_write.data.previous.eq(x["u"]),
-                row_write.data.current.eq(x["a"]),
-            ]
-        with m.If(keep_own):
-            m.d.sync += own_counts[incoming].eq(own_counts[incoming] + 1)
-        with m.If(keep_row):
-            m.d.sync += row_counts[incoming].eq(row_counts[incoming] + 1)
+        # A cycle later what was used up is looked at, and in the next one listed.
+        listed, some = Signal(merged_entry(config)), Signal(data.StructLayout({"sent": 1, **dict.fromkeys(VALUES, 1)}))
+        values = {
+            "older": (step.paired, step.pair.older),
+            "newer": (step.paired, step.pair.newer),
+            "current": (step.sent, step.word.value),
+        }
+        for name, (used, item) in values.items():
+            m.d.sync += [listed[name].eq(Mux(used, item, 0)), some[name].eq(used & item.any() & ~discard)]
+        m.d.sync += [
+            listed.index.eq(Mux(step.sent, step.word.index, step.pair.index)),
+            some.sent.eq(step.sent & ~discard),
+        ]
+        keep_row = some.older | some.current | (some.sent & (not config.array.zero_skipping))
+        keep_pair = some.newer | some.current
+        finishing = [done]
+        for stage in range(1, MERGE_END):
+            finishing.append(delay(m, finishing[-1], 1, f"finishing_{stage}", reset_less=False))
+        self._keep_pairs(m, pairs, keep_pair, listed, finishing, discard)
+        self._keep_rows(m, keep_row, listed, taken, discard)
 
         m.submodules.gram_accumulator = gram = GramAccumulator(config)
+        held = Signal.like(self.gram)
         m.d.comb += [
-            gram.valid.eq(taken["a"] & taken["v"]),
-            gram.a.eq(x["a"]),
-            gram.b.eq(x["v"]),
-            gram.clear.eq(self.take | restart),
+            gram.valid.eq(step.sent & step.paired),
+            gram.a.eq(step.word.value),
+            gram.b.eq(step.pair.newer),
+            gram.clear.eq(taken | discard),
+            # A sweep without entries wants it in the cycle after ``take``.
+            self.gram.eq(Mux(taken, gram.total, held)),
         ]
-        finishing = delay(m, done & ~restart, MERGE_END - 1, "finishing", reset_less=False)
-        with m.If(done):
-            m.d.sync += merging.eq(0)
-        with m.If(finishing):
+        with m.If(taken):
+            m.d.sync += held.eq(gram.total)
+        with m.If(finishing[-1]):
             m.d.sync += self.complete.eq(1)
-        with m.If(self.take | restart):
-            m.d.sync += [
-                waiting.eq(MERGE_START - 1),
-                armed.eq(0),
-                merging.eq(1),
+        with m.If(taken):
+            m.d.sync += self.complete.eq(0)
+        return m
+
+    def _merge(self, m, queue, pairs, discard):
+        """Use up the smallest index of the waiting transfers and the pairs.
+
+        Comparisons are made ahead: of the heads of the next cycle, whichever will have moved on. Returns the heads of
+        the cycle before with what was used up of them, and the strobe that ends the merge.
+        """
+        config = self._config
+        step = Signal(
+            data.StructLayout({"sent": 1, "paired": 1, "word": input_word(config), "pair": pair_entry(config)})
+        )
+        ended, done, ends = Signal(), Signal(), Signal()
+
+        def first(name, x, y, there=1):
+            """Whether, in the next cycle, the head of ``x`` comes first or is equal; an absent ``y`` never comes.
+
+            ``there``: what is known of ``y`` if it moves on.
+            """
+            answers = {
+                "both_move": x.following.valid & there & ~_before(y.following, x.following),
+                "this_moves": x.following.valid & ~_before(y.head, x.following),
+                "other_moves": there & ~_before(y.following, x.head),
+            }
+            both, this, other = (Signal(name=f"{name}_if_{case}") for case in answers)
+            m.d.comb += [
+                both.eq(answers["both_move"]),
+                this.eq(answers["this_moves"]),
+                other.eq(answers["other_moves"]),
             ]
+            # A head that waits is not the first of both: one of them moves.
+            return Mux(x.moves, Mux(y.moves, both, this), other)
+
+        takes_queue, takes_pair = Signal(), Signal()
+        m.d.sync += [
+            takes_queue.eq(first("queue_first", queue, pairs)),
+            # Pairs go on as long as transfers wait or the last one has been used up.
+            takes_pair.eq(first("pair_first", pairs, queue, queue.following.valid | ended | ends)),
+        ]
+        m.d.comb += [
+            queue.take.eq(takes_queue),
+            pairs.take.eq(takes_pair),
+            ends.eq(takes_queue & queue.head.entry.last),
+            done.eq(ended & ~pairs.head.valid),
+        ]
+        with m.If(done):
+            m.d.sync += ended.eq(0)
+        with m.Elif(ends):
+            m.d.sync += ended.eq(1)
+        with m.If(discard):
+            m.d.sync += [takes_queue.eq(0), takes_pair.eq(0), ended.eq(0)]
+        m.d.sync += [
+            step.sent.eq(takes_queue & ~discard),
+            step.paired.eq(takes_pair & ~discard),
+            step.word.eq(queue.head.entry),
+            step.pair.eq(pairs.head.entry),
+        ]
+        return step, done
+
+    def _keep_pairs(self, m, reader, keep, listed, finishing, discard):
+        """Both pair lists in one memory. A merge's end, or a discarded sample, has the reader begin anew."""
+        config, inputs = self._config, self._config.network.inputs
+        # A place behind each list that is never written: where a reader that has come to the end looks.
+        start = inputs + 1
+        m.submodules.pairs = memory = block_ram(config.array.family, pair_entry(config), 2 * start, latency=READ)
+        upper = Signal()  # The list being written is the second one.
+        address, count = Signal(range(2 * start)), Signal(range(inputs + 1))
+        count_before = Signal.like(count)
+        restart = Signal()
+        m.d.comb += [
+            memory.write_enable.eq(keep),
+            memory.write_address.eq(address),
+            memory.write_data.index.eq(listed.index),
+            memory.write_data.older.eq(listed.newer),
+            memory.write_data.newer.eq(listed.current),
+            memory.read_address.eq(reader.address),
+            reader.word.eq(memory.read_data),
+            reader.restart.eq(restart),
+            reader.first.eq(Mux(upper, 0, start)),
+            reader.count.eq(count_before),
+        ]
+        m.d.sync += restart.eq(finishing[LISTED] | discard)
+        with m.If(keep):
+            m.d.sync += [address.eq(address + 1), count.eq(count + 1)]
+        with m.If(finishing[LISTED - 1]):
+            m.d.sync += [upper.eq(~upper), count_before.eq(count)]
         with m.If(restart):
-            m.d.sync += [own_counts[incoming].eq(0), row_counts[incoming].eq(0)]
-        with m.If(self.take):
+            m.d.sync += [address.eq(Mux(upper, start, 0)), count.eq(0)]
+
+    def _keep_rows(self, m, keep, listed, taken, discard):
+        """Row lists: written for the sample coming in, read for the latest one and the one before."""
+        config = self._config
+        count = Signal(range(config.network.inputs + 1))
+        newest_count, older_count = Signal.like(count), Signal.like(count)
+        incoming, newest, older = (Signal(BANKS, init=1 << bank) for bank in range(BANKS))
+        with m.If(keep):
+            m.d.sync += count.eq(count + 1)
+        with m.If(taken | discard):
+            m.d.sync += count.eq(0)
+        with m.If(taken):
             m.d.sync += [
-                self.complete.eq(0),
-                closed.eq(0),
-                self.gram.eq(gram.total),
+                newest_count.eq(count),
+                older_count.eq(newest_count),
                 incoming.eq(older),
                 newest.eq(incoming),
                 older.eq(newest),
-                own_counts[older].eq(0),
-                row_counts[older].eq(0),
             ]
         m.d.comb += [
-            self.next_rows.eq(row_counts[incoming]),
-            self.rows_newest.eq(row_counts[newest]),
-            self.rows_older.eq(row_counts[older]),
+            self.next_rows.eq(count),
+            self.rows_newest.eq(newest_count),
+            self.rows_older.eq(older_count),
         ]
-        self._read(m, [read for _, read in row_ports], newest, older)
-        return m
-
-    def _readers(self, m, event, ports, counts, older, newest, restart):
-        """Readers of the lists of the sample before the latest, and of the latest."""
-        readers = []
-        for name, role in (("u", older), ("v", newest)):
-            m.submodules[f"reader_{name}"] = reader = ListReader(event, self._config.network.inputs)
-            words = [delay(m, port.data, 1, f"own_word_{name}_{bank}") for bank, (_, port) in enumerate(ports)]
+        depth = max(2, config.network.inputs)
+        place = delay(m, self.entry[: index_bits(depth)], 2, "place")
+        shown = delay(m, Mux(self.previous, older, newest), 2 + READ, "shown")
+        words = []
+        for bank in range(BANKS):
+            m.submodules[f"rows_{bank}"] = memory = block_ram(
+                config.array.family, row_entry(config), depth, latency=READ
+            )
             m.d.comb += [
-                reader.restart.eq(self.take | restart),
-                reader.count.eq(counts[role]),
-                reader.word.eq(delay(m, Array(words)[role], 1, f"word_{name}")),
+                memory.write_enable.eq(keep & incoming[bank]),
+                memory.write_address.eq(count),
+                memory.write_data.index.eq(listed.index),
+                memory.write_data.previous.eq(listed.older),
+                memory.write_data.current.eq(listed.current),
+                memory.read_address.eq(place),
             ]
-            readers.append(reader)
-        u, v = readers
-        for bank, (_, port) in enumerate(ports):
-            m.d.comb += port.addr.eq(Mux(older == bank, u.address, v.address))
-        return u, v
+            words.append(delay(m, Mux(shown[bank], memory.read_data.as_value(), 0), 1, f"word_{bank}"))
+        merged = words[0] | words[1] | words[2]
+        m.d.comb += self.read.eq(delay(m, merged, STORE_READ - READ - 3, "read"))
 
-    def _accept(self, m, closed, restart):
-        """The waiting register A; returns it and the signal that uses it up."""
-        config, payload = self._config, self.samples.payload
-        inputs = config.network.inputs
-        head = Signal(
-            data.StructLayout({"valid": 1, "index": index_bits(inputs), "value": q_shape(config.formats.activation)})
-        )
-        used, transfer, discarding = Signal(), Signal(), Signal()
-        following = Signal(index_bits(inputs + 1))  # Dense: this one's index. Events: the smallest allowed.
-        index = Mux(self.events, payload.index, following)
-        last = payload.last
-        # Beyond the inputs: the transfers before were events.
-        wrong_dense = (last ^ (following == inputs - 1)) | (following >= inputs)
-        wrong_event = (payload.index < following) | (payload.index >= inputs)
-        wrong = Mux(self.events, wrong_event, wrong_dense)
-        m.d.comb += [
-            self.samples.ready.eq(~closed & (~head.valid | used)),
-            transfer.eq(self.samples.valid & self.samples.ready),
-            restart.eq(transfer & ~discarding & wrong),
-            self.framing_error.eq(restart),
-        ]
-        with m.If(used):
-            m.d.sync += head.valid.eq(0)
-        with m.If(transfer):
-            with m.If(discarding):
-                m.d.sync += discarding.eq(~last)
-            with m.Elif(wrong):
-                m.d.sync += [discarding.eq(~last), following.eq(0), head.valid.eq(0)]
-            with m.Else():
-                m.d.sync += [
-                    head.valid.eq(1),
-                    head.index.eq(index),
-                    head.value.eq(payload.value),
-                    following.eq(Mux(last, 0, index + 1)),
-                    closed.eq(last),
-                ]
-                with m.If(last):
-                    m.d.sync += self.label.eq(payload.label)
-        return head, used
 
-    def _read(self, m, ports, newest, older):
-        bank = Signal(2)
-        m.d.comb += bank.eq(Mux(self.previous, older, newest))
-        address = delay(m, self.entry[: len(ports[0].addr)], 2, "entry")
-        for port in ports:
-            m.d.comb += port.addr.eq(address)
-        words = [delay(m, port.data, 1, f"word_{index}") for index, port in enumerate(ports)]
-        chosen = delay(m, bank, 4, "bank")
-        m.d.comb += self.read.eq(delay(m, Array(words)[chosen], STORE_READ - 4, "read"))
+def _before(x, y):
+    """Whether ``x`` is there and its index below that of ``y``: a carry chain and no more, unlike "below or equal"."""
+    return Cat(x.entry.index, ~x.valid) < y.entry.index

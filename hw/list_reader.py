@@ -1,13 +1,13 @@
 """Reads a list from its first entry on, one a cycle, although its memory answers late."""
 
-from amaranth.hdl import Module, Shape, Signal
-from amaranth.lib import data, wiring
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from dfarray.trace import index_bits
+from dfarray.hw.waiting_queue import WaitingQueue, optional
 
-READ = 3
-"""From the address of a word to the word: the memory, its output register, and one behind the choice of a bank."""
+READ = 2
+"""From the address of an entry to the entry: the memory and its output register."""
 
 AHEAD = READ + 3
 """Entries asked for before they are wanted: enough that one can be taken in every cycle."""
@@ -20,76 +20,64 @@ class ListReader(wiring.Component):
     ----------
     shape : data.Layout
         Of an entry.
-    length : int
-        Of the longest list.
+    addresses, length : int
+        Of the memory, and entries of the longest list.
 
     Attributes
     ----------
     restart : In(1)
-        Begin again with the first entry; the head is known :data:`AHEAD` cycles later at the latest.
-    count : In
-        Entries of the list; holds while it is read.
+        Begin with the first entry of the list; its entries can be taken from :data:`AHEAD` cycles later on.
+    first, count : In
+        The list's first address and its entries, when ``restart`` is 1 and in the cycle before.
     address, word : Out, In
-        ``word`` is the entry at the ``address`` of READ cycles before.
-    head : Out {valid, entry}
-        The next entry; not valid behind the last one.
+        ``word`` is the entry at the ``address`` of READ cycles before. Behind the list's end it is of no account.
+    head, following, moves : Out
+        As of :class:`dfarray.hw.waiting_queue.WaitingQueue`. No entry is valid behind the last one, nor before.
     take : In(1)
-        Go on to the next entry.
-    exhausted : Out(1)
-        Every entry has been taken.
+        The head is used up.
     """
 
-    def __init__(self, shape, length: int):
-        self._shape, self._length = shape, length
-        places = index_bits(length + 1)
+    def __init__(self, shape, addresses: int, length: int):
+        self._shape = shape
         super().__init__(
             {
                 "restart": In(1),
-                "count": In(places),
-                "address": Out(places),
+                "first": In(range(addresses)),
+                "count": In(range(length + 1)),
+                "address": Out(range(addresses)),
                 "word": In(shape),
-                "head": Out(data.StructLayout({"valid": 1, "entry": shape})),
+                "head": Out(optional(shape)),
+                "following": Out(optional(shape)),
+                "moves": Out(1),
                 "take": In(1),
-                "exhausted": Out(1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        width = Shape.cast(self._shape).width
         asked = Signal(range(AHEAD + 1))  # Entries in the queue or on their way.
-        held = Signal(range(AHEAD + 1))
-        left = Signal.like(self.count)
-        ask, arrives, fresh = Signal(), Signal(), Signal(init=1)
-        m.d.comb += ask.eq(~fresh & (asked < AHEAD) & (self.address != self.count))
-        with m.If(ask):
-            m.d.sync += self.address.eq(self.address + 1)
+        left, more = Signal.like(self.count), Signal()
+        ask, some = Signal(), Signal()
+        m.d.sync += some.eq(self.count != 0)
+        m.d.comb += ask.eq(more & (asked != AHEAD))
         m.d.sync += asked.eq(asked + ask - self.take)
+        with m.If(ask):
+            m.d.sync += [self.address.eq(self.address + 1), left.eq(left - 1), more.eq(left != 1)]
         way = ask
         for stage in range(READ):
             register = Signal(name=f"on_its_way_{stage}")
             m.d.sync += register.eq(way & ~self.restart)
             way = register
-        m.d.comb += arrives.eq(way)
-
-        queue = [Signal(width, name=f"queue_{place}") for place in range(AHEAD)]
-        m.d.sync += held.eq(held + arrives - self.take)
-        for place, entry in enumerate(queue):
-            following = queue[place + 1] if place + 1 < AHEAD else entry
-            with m.If(arrives & (held == place + self.take)):
-                m.d.sync += entry.eq(self.word)
-            with m.Elif(self.take):
-                m.d.sync += entry.eq(following)
-        with m.If(self.take):
-            m.d.sync += left.eq(left - 1)
-        # The count is that of the new list from the cycle after the restart on.
-        m.d.sync += fresh.eq(self.restart)
-        with m.If(fresh):
-            m.d.sync += [left.eq(self.count), self.exhausted.eq(self.count == 0)]
-        with m.Elif(self.take):
-            m.d.sync += self.exhausted.eq(left == 1)
         with m.If(self.restart):
-            m.d.sync += [self.address.eq(0), asked.eq(0), held.eq(0)]
-        m.d.sync += self.head.valid.eq(~self.restart & ((held + arrives - self.take) != 0))
-        m.d.comb += self.head.entry.eq(queue[0])
+            m.d.sync += [self.address.eq(self.first), left.eq(self.count), more.eq(some), asked.eq(0)]
+        m.submodules.queue = queue = WaitingQueue(self._shape, AHEAD)
+        m.d.comb += [
+            queue.enter.eq(way),
+            queue.word.eq(self.word),
+            queue.take.eq(self.take),
+            queue.clear.eq(self.restart),
+            self.head.eq(queue.head),
+            self.following.eq(queue.following),
+            self.moves.eq(queue.moves),
+        ]
         return m

@@ -1,98 +1,102 @@
-"""docs/architecture.md section 4.4 in plain Python: transfers, register A, and the merge into row lists."""
+"""docs/architecture.md section 4.4 in plain Python: frames of transfers, the queue A, and the merge into lists."""
 
+from collections import deque
 from dataclasses import dataclass
 
-from dfarray.latency import MERGE_END, MERGE_START
+from dfarray.latency import ACCEPT, DISCARD, MERGE_END, REOPEN, WAITING
 
 INFINITE = 10**9
 
 
 @dataclass
-class Waiting:
-    """Register A."""
+class Transfer:
+    """One that waits in A."""
 
     index: int
     value: int
     last: int
+    usable_from: int
 
 
 class SpecifiedIntake:
     """The incoming sample, and what is kept of the samples before.
 
-    ``lists`` and ``grams`` are those of the samples taken, the latest last; so is ``own``.
+    ``lists`` and ``grams`` are those of the samples taken, the latest last; ``pairs`` is the latest one's pair list.
     """
 
     def __init__(self, inputs: int, zero_skipping: bool):
         self.inputs, self.zero_skipping = inputs, zero_skipping
-        self.own: list[list[tuple[int, int]]] = [[], []]
+        self.pairs: list[tuple[int, int, int]] = []
         self.lists: list[list[tuple[int, int, int]]] = [[], []]
         self.grams = [0, 0]
-        self.closed = self.discarding = False
-        self.label = 0
-        self.begin(-1)
+        self.queue: deque[Transfer] = deque()
+        self.open_from, self.label = 0, 0
+        self.previous_index, self.discarded_from = -1, INFINITE
+        self.wrong, self.taken = False, -INFINITE
+        self.begin()
 
-    def begin(self, cycle: int) -> None:
-        """A sample is awaited, the one before being taken, or the same being discarded."""
-        self.from_cycle = cycle + MERGE_START
-        self.waiting: Waiting | None = None
-        self.exhausted, self.complete_from, self.previous_index = False, INFINITE, -1
-        self.older, self.before = list(self.own[-2]), list(self.own[-1])
-        self.new_own: list[tuple[int, int]] = []
+    def begin(self) -> None:
+        """No transfer of the incoming sample is merged."""
+        self.exhausted, self.complete_from = False, INFINITE
+        self.before = deque(self.pairs)
+        self.new_pairs: list[tuple[int, int, int]] = []
         self.new_list: list[tuple[int, int, int]] = []
         self.new_gram = 0
 
     def complete(self, cycle: int) -> bool:
-        return cycle >= self.complete_from
+        return cycle >= self.complete_from or cycle == self.taken + 1
 
     def step(self, cycle: int) -> bool:
-        """Merge, if there is something to; returns ``samples.ready``."""
-        a, used = self.waiting, False
-        if cycle >= self.from_cycle and self.complete_from == INFINITE and (a or self.exhausted):
-            used = self.merge(cycle, a)
-        return not self.closed and (used or not a)
+        """What happens before this cycle's transfer; returns ``samples.ready``."""
+        if cycle == self.discarded_from:
+            self.discarded_from = INFINITE
+            self.queue.clear()
+            self.begin()
+        ready = cycle >= self.open_from and len(self.queue) < WAITING
+        usable = self.queue and cycle >= self.queue[0].usable_from
+        if (usable or self.exhausted) and self.complete_from == INFINITE:
+            self.merge(cycle)
+        return ready
 
-    def merge(self, cycle: int, a: Waiting | None) -> bool:
-        if not a and not self.older:
+    def merge(self, cycle: int) -> None:
+        index_a = INFINITE if self.exhausted else self.queue[0].index
+        index_pair = self.before[0][0] if self.before else INFINITE
+        i = min(index_a, index_pair)
+        if i == INFINITE:
             self.complete_from = cycle + MERGE_END
-            return False
-        heads = (
-            a.index if a else INFINITE,
-            *(queue[0][0] if queue else INFINITE for queue in (self.older, self.before)),
-        )
-        i = min(heads)
-        used = heads[0] == i
-        x = a.value if a and used else 0
-        x_older = self.older.pop(0)[1] if heads[1] == i else 0
-        x_before = self.before.pop(0)[1] if heads[2] == i else 0
-        self.new_gram += x * x_before
-        if x or x_older or (used and not self.zero_skipping):
+            return
+        x = x_newer = x_older = 0
+        if index_a == i:
+            a = self.queue.popleft()
+            x, self.exhausted = a.value, bool(a.last)
+        if index_pair == i:
+            _, x_older, x_newer = self.before.popleft()
+        if x_older or x or (index_a == i and not self.zero_skipping):
             self.new_list.append((i, x_older, x))
-        if a and used:
-            if x or not self.zero_skipping:
-                self.new_own.append((i, x))
-            self.waiting, self.exhausted = None, bool(a.last)
-        return used
+        if x_newer or x:
+            self.new_pairs.append((i, x_newer, x))
+        self.new_gram += x * x_newer
 
     def transfer(self, cycle: int, pins: dict[str, int]) -> None:
-        last = pins["samples.last"]
-        if self.discarding:
-            self.discarding = not last
-            return
-        index = pins["samples.index"] if pins["settings.events"] else self.previous_index + 1
-        wrong = index >= self.inputs or index <= self.previous_index
-        if not pins["settings.events"]:
-            wrong = wrong or (index == self.inputs - 1) != bool(last)
-        if wrong:
-            self.begin(cycle)
-            self.discarding = not last
-            return
-        self.waiting, self.previous_index = Waiting(index, pins["samples.value"], last), index
+        last, events = pins["samples.last"], pins["settings.events"]
+        index = pins["samples.index"] if events else self.previous_index + 1
+        if not self.wrong:
+            dense_ends = index == self.inputs - 1
+            self.wrong = index >= self.inputs or (index <= self.previous_index if events else dense_ends != bool(last))
+            if self.wrong:
+                self.discarded_from = cycle + DISCARD + 1
+        # Of a discarded frame only what is transferred before it is discarded waits for a while.
+        if not self.wrong or cycle < self.discarded_from < INFINITE:
+            self.queue.append(Transfer(index, pins["samples.value"], last, cycle + ACCEPT))
+        self.previous_index = index
         if last:
-            self.closed, self.label = True, pins["samples.label"]
+            self.label = pins["samples.label"]
+            self.open_from = cycle + REOPEN if self.wrong else INFINITE
+            self.wrong, self.previous_index = False, -1
 
     def take(self, cycle: int) -> None:
-        self.own = [self.own[-1], self.new_own]
+        self.pairs = self.new_pairs
         self.lists = [self.lists[-1], self.new_list]
         self.grams = [self.grams[-1], self.new_gram]
-        self.closed = False
-        self.begin(cycle)
+        self.taken, self.open_from = cycle, cycle + 2
+        self.begin()

@@ -24,7 +24,7 @@ from dfarray.golden.machine.registers import (
 )
 from dfarray.golden.noise import first_state, tile_words
 from dfarray.golden.tables import activation_tables, exponential_codes, reciprocal_codes
-from dfarray.latency import ACTIVATED, FETCH, MERGE_START, WALK
+from dfarray.latency import ACTIVATED, FETCH, WAITING, WALK
 from dfarray.placement import to_banks
 from dfarray.trace import index_bits, output_signals
 from dfarray.trace_layout import WORD, TraceLayout
@@ -53,17 +53,14 @@ TILE_SIGNALS: list[str] = [
 ]
 """In the order of RETURN_VALID to SCALAR."""
 
-MERGE_FROM = MERGE_START - 1
-"""The first cycle after reset with a merge step."""
-
 
 def build(config: Configuration, weights: list[np.ndarray]) -> Machine:
     """Lay out the machine's state after reset."""
     state, pins = _zeros(1, STATE), _zeros(1, PINS)
     first = state[0]
     first["noise"] = first_state(config.training.seed)
-    first["complete_at"], first["merge_from"] = INFINITE, MERGE_FROM
-    for name in ("last_packet", "last_first", "last_activate", "collector_until"):
+    first["complete_at"] = first["discard_at"] = INFINITE
+    for name in ("last_packet", "last_first", "last_activate", "collector_until", "complete_until"):
         first[name] = LONG_AGO
     shown = _zeros(1, _shown_type(config))
     return Machine(
@@ -166,7 +163,8 @@ def _slots(config: Configuration) -> np.ndarray:
 
 def _intake(config: Configuration) -> Intake:
     inputs = config.network.inputs
-    return Intake(_integers(4, inputs, 2), _integers(4), _integers(4, inputs, 3), _integers(4), _integers(4))
+    pairs, rows = _integers(4, inputs, 3), _integers(4, inputs, 3)
+    return Intake(_integers(WAITING, 4), pairs, _integers(4), rows, _integers(4), _integers(4))
 
 
 def _hidden(config: Configuration) -> Hidden:

@@ -46,15 +46,12 @@ def run(inputs, records, signatures, machine):
             show_word(word, shown)
             feedback.at_head(s, p, lanes, trace, word)
             word.op = 0
-        used = 0
-        if cycle >= s.merge_from and not s.merged and (s.waiting or s.used_up):
-            used = samples.merge(s, p, intake)
-        ready = not s.closed and (used or not s.waiting)
+        ready = samples.ready(s)
         loads = s.state == LOADING and cycle % p.interval == 0
         offered = s.words_out % len(chains.offered)
         offers = s.words_out < s.words_in and chains.offered_from[offered] <= cycle
         show_registers(s, shown)
-        shown.samples_ready, shown.samples_complete = int(ready), int(s.complete_at <= cycle)
+        shown.samples_ready, shown.samples_complete = int(ready), int(samples.complete(s))
         shown.weights_in_ready, shown.weights_out_valid = int(loads), int(offers)
         if offers:
             shown.weights_out_data = chains.offered[offered]
@@ -66,6 +63,7 @@ def run(inputs, records, signatures, machine):
         if len(signatures):
             signatures[n] = trace.signature[0]
         # What follows in the next one.
+        samples.step(s, p, intake)
         was, at_rest = s.state, sequencer.quiet(s, p)
         activate, delivered, busy = s.activate, s.delivered, s.error_busy
         activates = packets.activate_allowed(s, p, contexts)

@@ -2,77 +2,105 @@
 
 from dfarray.golden.compilation import compiled_together
 from dfarray.golden.machine.registers import INFINITE
-from dfarray.latency import MERGE_END, MERGE_START
+from dfarray.latency import ACCEPT, DISCARD, MERGE_END, REOPEN, WAITING
 
 
 @compiled_together
 def begin(s, intake):
-    """Wait for the first transfer of a sample, anew or again."""
+    """Nothing waits, nothing is merged."""
     bank = s.sample & 3
-    s.waiting = s.used_up = s.merged = s.next_index = s.older_at = s.previous_at = 0
+    s.used = s.transferred
+    s.used_up = s.next_pair = 0
     s.complete_at = INFINITE
-    s.merge_from = s.cycle + MERGE_START
-    intake.owned[bank] = intake.listed[bank] = intake.gram[bank] = 0
+    intake.paired[bank] = intake.listed[bank] = intake.gram[bank] = 0
 
 
 @compiled_together
 def take(s, intake):
     """The complete sample's sweep starts."""
     s.sample += 1
-    s.closed = 0
+    s.open_from, s.complete_until = s.cycle + 2, s.cycle + 1
     begin(s, intake)
 
 
 @compiled_together
+def ready(s):
+    """Whether a transfer can be made in this cycle."""
+    return s.open_from <= s.cycle and s.transferred - s.used < WAITING
+
+
+@compiled_together
+def complete(s):
+    """Whether the incoming sample shows complete; it may be taken if it has not been."""
+    return s.complete_at <= s.cycle or s.cycle <= s.complete_until
+
+
+@compiled_together
+def step(s, p, intake):
+    """Merge, if there is something to merge; discard, if it turns out to have been wrong."""
+    waits = s.used < s.transferred and intake.waiting[s.used % WAITING, 3] + ACCEPT <= s.cycle
+    if s.complete_at == INFINITE and (waits or s.used_up):
+        merge(s, p, intake)
+    if s.cycle == s.discard_at:
+        s.discard_at = INFINITE
+        begin(s, intake)
+
+
+@compiled_together
 def merge(s, p, intake):
-    """One step of the merge; returns whether register A is used up in this cycle."""
-    bank, older, previous = s.sample & 3, (s.sample - 2) & 3, (s.sample - 1) & 3
-    first, second, third = s.index if s.waiting else INFINITE, INFINITE, INFINITE
-    if s.older_at < intake.owned[older]:
-        second = intake.own[older, s.older_at, 0]
+    """One step of the merge."""
+    bank, before = s.sample & 3, (s.sample - 1) & 3
+    head, pair = intake.waiting[s.used % WAITING], intake.pairs[before, min(s.next_pair, p.inputs - 1)]
+    first, second = INFINITE if s.used_up else head[0], INFINITE
+    if s.next_pair < intake.paired[before]:
+        second = pair[0]
     elif s.used_up:
-        s.merged, s.complete_at = 1, s.cycle + MERGE_END
-        return 0
-    if s.previous_at < intake.owned[previous]:
-        third = intake.own[previous, s.previous_at, 0]
-    i = min(first, second, third)
-    current = before = 0
-    used = first == i
+        s.complete_at = s.cycle + MERGE_END
+        return
+    older = newer = current = 0
+    used = first <= second
+    if second <= first:
+        older, newer = pair[1], pair[2]
+        s.next_pair += 1
     if used:
-        current = s.value
-        s.waiting, s.used_up = 0, s.last
-        if current != 0 or not p.zero_skipping:
-            intake.own[bank, intake.owned[bank], 0], intake.own[bank, intake.owned[bank], 1] = i, current
-            intake.owned[bank] += 1
-    if second == i:
-        before = intake.own[older, s.older_at, 1]
-        s.older_at += 1
-    if third == i:
-        intake.gram[bank] += current * intake.own[previous, s.previous_at, 1]
-        s.previous_at += 1
-    if current != 0 or before != 0 or (used and not p.zero_skipping):
+        current = head[1]
+        s.used, s.used_up = s.used + 1, head[2]
+    i = min(first, second)
+    if older != 0 or current != 0 or (used and not p.zero_skipping):
         row = intake.rows[bank, intake.listed[bank]]
-        row[0], row[1], row[2] = i, before, current
+        row[0], row[1], row[2] = i, older, current
         intake.listed[bank] += 1
-    return int(used)
+    if newer != 0 or current != 0:
+        pair = intake.pairs[bank, intake.paired[bank]]
+        pair[0], pair[1], pair[2] = i, newer, current
+        intake.paired[bank] += 1
+    intake.gram[bank] += current * newer
 
 
 @compiled_together
 def transfer(s, p, intake, pins):
     """A word of the sample stream is transferred."""
-    if s.discarding:
-        s.discarding = 1 - pins.last
-        return
-    if pins.events:
-        index = pins.index
-        wrong = index < s.next_index or index >= p.inputs
-    else:
-        index = s.next_index
-        wrong = index >= p.inputs or (index == p.inputs - 1) != (pins.last != 0)
-    if wrong:
-        s.discarding = 1 - pins.last
-        begin(s, intake)
-        return
-    s.waiting, s.index, s.value, s.last, s.next_index = 1, index, pins.value, pins.last, index + 1
+    if not s.dropping:
+        if pins.events:
+            index = pins.index
+            wrong = index < s.next_index or index >= p.inputs
+        else:
+            index = s.next_index
+            wrong = index >= p.inputs or (index == p.inputs - 1) != (pins.last != 0)
+        s.next_index = index + 1
+        if wrong:
+            s.dropping, s.discard_at = 1, s.cycle + DISCARD
+        wait(s, intake, index, pins)
+    elif s.discard_at != INFINITE:
+        wait(s, intake, 0, pins)
     if pins.last:
-        s.closed, s.label = 1, pins.label
+        s.open_from = s.cycle + REOPEN if s.dropping else INFINITE
+        s.label, s.dropping, s.next_index = pins.label, 0, 0
+
+
+@compiled_together
+def wait(s, intake, index, pins):
+    """The transfer joins the queue."""
+    place = intake.waiting[s.transferred % WAITING]
+    place[0], place[1], place[2], place[3] = index, pins.value, pins.last, s.cycle
+    s.transferred += 1

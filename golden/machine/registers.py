@@ -54,8 +54,7 @@ STATE = _record(
     seed_waits flush_waits load_waits dump_waits row_first row_count place untransferred
     collecting token_lane token_lanes token_at token_kind token_slot collector_until
     received available arrived
-    waiting index value last used_up closed label discarding next_index merge_from merged complete_at
-    sample older_at previous_at
+    transferred used used_up open_from label dropping discard_at next_index complete_at complete_until sample next_pair
     logits_at errors_at results_at result prediction output_gram
     shadow_waits shadow_asked shadow_slot shadow_bank shadow_serial
     correction_waits correction_asked correction_slot correction_bank correction_serial
@@ -81,13 +80,15 @@ PINS = _record(
 
 
 class Intake(NamedTuple):
-    """Of the latest four samples, by sample modulo 4: own(n) as index and value, the row list, and their lengths.
+    """The transfers that wait; of the latest four samples, by sample modulo 4, pair list, row list and their lengths.
 
-    A row list's columns are index, x_prev and x_cur. ``gram`` is the sum of the products with the sample before.
+    The columns of ``waiting`` are index, value, last and the transfer's cycle, of ``pairs`` index, x(n-1) and x(n), of
+    ``rows`` index, x_prev and x_cur. ``gram`` is the sum of the products with the sample before.
     """
 
-    own: np.ndarray
-    owned: np.ndarray
+    waiting: np.ndarray
+    pairs: np.ndarray
+    paired: np.ndarray
     rows: np.ndarray
     listed: np.ndarray
     gram: np.ndarray

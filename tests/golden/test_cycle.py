@@ -34,7 +34,7 @@ def assert_learns_as_specified(config: Configuration, host: Host) -> CycleModel:
     inputs, trace = host.run(model)
     seen = columns(config, inputs, trace)
     complete = trace[:, [str(s) for s in output_signals(config)].index("samples.complete")]
-    taken = np.flatnonzero((complete[:-1] == 1) & (complete[1:] == 0))
+    taken = np.flatnonzero((complete[:-1] == 1) & (complete[1:] == 0)) - 1
     assert len(taken) == len(host.samples)
     expected = []
     for x, label, cycle in zip(host.samples, host.labels, taken, strict=True):
@@ -94,7 +94,7 @@ def test_settings_that_change_between_two_null_sweeps():
         inputs, trace = host.run(toggled)
         seen = columns(config, toggled.inputs, trace)
         complete = seen["samples.complete"]
-        taken = np.flatnonzero((complete[:-1] == 1) & (complete[1:] == 0))
+        taken = np.flatnonzero((complete[:-1] == 1) & (complete[1:] == 0)) - 1
         assert (seen["sequencer.pending_v"] >= seen["sequencer.pending_u"])[taken].all()
         assert len(taken) == len(host.samples)
         assert len(inputs) == len(toggled.inputs)

@@ -1,12 +1,13 @@
 """The cycle model against section 4 of the specification worked out on paper."""
 
 import numpy as np
+import pytest
 from accelerators import accelerator
 from host import Host
 from recording import Recording, pins, record
 
 from dfarray.golden.cycle import CycleModel
-from dfarray.latency import ACTIVATED, FETCH, MERGE_END, MERGE_START, PARTIAL, READOUT, SQUARED, WALK
+from dfarray.latency import ACCEPT, ACTIVATED, DISCARD, FETCH, MERGE_END, PARTIAL, READOUT, REOPEN, SQUARED, WALK
 from dfarray.trace import STATES, input_signals
 
 FORWARD, FUSED, ACTIVATE, OUT, OUT_FUSED, GRAM = 1, 2, 5, 6, 7, 8
@@ -22,13 +23,12 @@ def test_two_samples_by_hand():
     assert 3 <= k <= 7, "row 5 waits for an ACTIVATE, but sample 1 does not wait for row 5"
     weights = [np.array([[900, 2000, -3000], [800, 5000, 700], [-600, 1234, 4321]]), np.full((2, 4), 3000)]
     weights[1][1] = -2000
-    # The first transfer waits for the merge to begin, the second one may come when it is used up.
-    second = MERGE_START - 1
-    taken = second + 2 + MERGE_END
+    # A step for each of both transfers, and the one that ends the merge.
+    taken = 1 + ACCEPT + 1 + MERGE_END
     inputs = pins(
         config,
         400,
-        samples__valid=np.arange(400) < taken + 1 + MERGE_START,
+        samples__valid=np.arange(400) < taken + 4,
         samples__value=np.where(np.arange(400) <= taken, 100, 150),
         results__ready=1,
         settings__train=1,
@@ -36,13 +36,13 @@ def test_two_samples_by_hand():
         settings__rate_exponent=9,
     )
     last = [s.name for s in input_signals(config)].index("samples.last")
-    inputs[[second, taken + MERGE_START], last] = 1
+    inputs[[1, taken + 3], last] = 1
     seen = Recording(config, inputs, CycleModel(config, weights).advance(inputs))
 
-    transfers = [0, second, taken + 1, taken + MERGE_START]
+    transfers = [0, 1, taken + 2, taken + 3]
     assert seen.cycles("samples.ready")[:4] == transfers
-    again = taken + MERGE_START + 2 + MERGE_END
-    assert seen.cycles("samples.complete") == [taken, again]
+    again = taken + 3 + ACCEPT + 1 + MERGE_END
+    assert seen.cycles("samples.complete") == [taken, taken + 1, again, again + 1]
     # Sample 0: rows 0-4, the ACTIVATE of slot 0, row 5; then the outputs of its group, and the ACTIVATE of slot 1,
     # which could have been decided long before but for those.
     first = taken + 1
@@ -108,6 +108,34 @@ def test_two_samples_by_hand():
     assert seen.changes("tile 1 lane 0 correction")[0] == third_activate + hop + config.latency.multiply + 3
     assert seen.values("broadcast.first", [third_activate + FETCH]) == [1]
     assert not any(seen.cycles(f"tile {tile} lane 0 weight_write.enable") for tile in range(3))
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_transfers_wait_by_hand(wrong):
+    """Events behind the pairs of the sample before wait, four at most; a discarded sample leaves nothing behind."""
+    config = accelerator([12, 3, 2], 2, 1)
+    taken = 5 + ACCEPT + 1 + MERGE_END
+    start = taken + 2
+    transfers, indices, last = list(range(6)), list(range(6)), [5]
+    if wrong:
+        # The fourth transfer; one more of its frame comes when nothing waits any longer.
+        discarded = start + 3 + DISCARD + 1
+        transfers += [*range(start, start + 4), discarded]
+        indices += [6, 7, 8, 8, 9]
+        last.append(discarded)
+        start = discarded + REOPEN
+    # Pairs 0 to 5 are used up from the first cycle in which an event could be, then the first event.
+    transfers += [*range(start, start + 4), start + ACCEPT + 6 + 1]
+    indices += [6, 7, 8, 9, 10]
+    last.append(transfers[-1])
+    inputs = pins(config, 200, settings__train=1, settings__events=1, samples__valid=1, samples__value=50)
+    names = [signal.name for signal in input_signals(config)]
+    inputs[transfers, names.index("samples.index")] = indices
+    inputs[last, names.index("samples.last")] = 1
+    seen = Recording(config, inputs, CycleModel(config).advance(inputs))
+    complete = transfers[-1] + ACCEPT + 1 + MERGE_END
+    assert seen.cycles("samples.ready")[: len(transfers)] == transfers
+    assert seen.cycles("samples.complete")[:3] == [taken, taken + 1, complete]
 
 
 def test_updates_by_hand():

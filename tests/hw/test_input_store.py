@@ -5,10 +5,13 @@ import random
 import pytest
 from accelerators import accelerator
 from amaranth.sim import Simulator
+from specified_intake import SpecifiedIntake
 
 from dfarray.hw.input_store import InputStore
 from dfarray.hw.stores import STORE_READ
 from dfarray.trace import index_bits
+
+WORD = ("value", "index", "label", "last")
 
 
 def specified_lists(config, samples):
@@ -52,15 +55,19 @@ def good_frame(config, draw, sent, label, events):
 
 
 @pytest.mark.parametrize(
-    ("inputs", "zero_skipping", "formats"),
+    ("inputs", "zero_skipping", "formats", "gaps"),
     [
-        (9, True, {}),
-        (9, False, {}),
-        (1, True, {}),
-        (8, True, {"activation": "Q1.6", "gram": "Q0.5"}),
+        (9, True, {}, 0.3),
+        (9, True, {}, 0),
+        (9, False, {}, 0.3),
+        (1, True, {}, 0.3),
+        (1, False, {}, 0),
+        (8, True, {"activation": "Q1.6", "gram": "Q0.5"}, 0.3),
+        (40, True, {}, 0.05),
     ],
 )
-def test_merge(inputs, zero_skipping, formats):
+def test_merge(inputs, zero_skipping, formats, gaps):
+    """Lists and grams of whatever is taken, and every cycle's ``ready`` and ``complete``."""
     config = accelerator([inputs, 4, 3], 2, 2, zero_skipping=zero_skipping, formats=formats)
     draw, fmt = random.Random(inputs), config.formats.activation
     words, samples, labels, broken = [], [], [], 0
@@ -75,21 +82,36 @@ def test_merge(inputs, zero_skipping, formats):
         labels.append(draw.randrange(3))
         words += good_frame(config, draw, sent, labels[-1], events)
     dut = InputStore(config)
+    specified = SpecifiedIntake(inputs, zero_skipping)
     errors = 0
 
     async def host(ctx):
-        nonlocal errors
         for value, index, label, last, events in words:
-            while draw.random() < 0.3:
+            while draw.random() < gaps:
                 await ctx.tick()
             ctx.set(dut.samples.valid, 1)
             ctx.set(dut.samples.payload, {"value": value, "index": index, "label": label, "last": last})
             ctx.set(dut.events, events)
             while not ctx.get(dut.samples.ready):
                 await ctx.tick()
-            errors += ctx.get(dut.framing_error)
             await ctx.tick()
             ctx.set(dut.samples.valid, 0)
+
+    async def every_cycle(ctx):
+        nonlocal errors
+        cycle = 0
+        while True:
+            ready, valid = specified.step(cycle), ctx.get(dut.samples.valid)
+            assert ctx.get(dut.samples.ready) == ready, cycle
+            assert ctx.get(dut.complete) == specified.complete(cycle), cycle
+            if ctx.get(dut.take):
+                specified.take(cycle)
+            if valid and ready:
+                word = {f"samples.{name}": int(ctx.get(dut.samples.payload[name])) for name in WORD}
+                specified.transfer(cycle, word | {"settings.events": ctx.get(dut.events)})
+            errors += ctx.get(dut.framing_error)
+            await ctx.tick()
+            cycle += 1
 
     async def rows(ctx, count):
         found = []
@@ -114,6 +136,8 @@ def test_merge(inputs, zero_skipping, formats):
             ctx.set(dut.take, 1)
             await ctx.tick()
             ctx.set(dut.take, 0)
+            assert ctx.get(dut.gram) == gram, n
+            await ctx.tick()
             assert not ctx.get(dut.complete)
             assert ctx.get(dut.gram) == gram, n
             assert await rows(ctx, dut.rows_newest) == expected, n
@@ -126,5 +150,6 @@ def test_merge(inputs, zero_skipping, formats):
     simulator.add_clock(1e-6)
     simulator.add_testbench(host)
     simulator.add_testbench(sequencer)
+    simulator.add_testbench(every_cycle, background=True)
     simulator.run()
     assert errors == broken > 0

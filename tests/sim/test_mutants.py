@@ -113,7 +113,7 @@ MUTANTS = {
     ),
     "a NULL sweep has the wrong list": Mutant("sequencer", "null & self.pending_v", "Const(0)", "broadcast.x_prev"),
     "a row is left out though its update matters": Mutant(
-        "input_store", '| (taken["u"] & (x["u"] != 0))', "", "sequencer.state"
+        "input_store", "keep_row = some.older | some.current", "keep_row = some.current", "sequencer.state"
     ),
     "the same in a hidden layer": Mutant(
         "stores", "(word.value != 0) | (read.data.older != 0)", "(word.value != 0)", "activations.available", DEEP
