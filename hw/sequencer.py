@@ -207,6 +207,8 @@ class Sequencer(wiring.Component):
         self._list, self._list_empty = Signal(self._row_bits), Signal()
 
         self._prepare_sweep(m)
+        loads = self._loads & self.load_valid & tick
+        self._unwritten = self._timer(m, loads, latency.align, "loaded")
 
         # Whether each may be decided was found out a cycle before, and at most one of them may.
         output_next, activate_next, neither_next = Signal(), Signal(), Signal(init=1)
@@ -523,9 +525,11 @@ class Sequencer(wiring.Component):
         start_transfer = [self._address.eq(settings.row_first), self._rows_left.eq(settings.row_count)]
         asked = waiting.as_value().any()
         reseeds = Signal()
+        # What was loaded is written before a row may read it.
+        ready = self.sample_complete & ~self._unwritten
         m.d.comb += [
-            self.take_sample.eq(~asked & self.sample_complete & ~self._needs_null),
-            self.start_sweep.eq(Mux(asked, quiet & pending, self.sample_complete)),
+            self.take_sample.eq(~asked & ready & ~self._needs_null),
+            self.start_sweep.eq(Mux(asked, quiet & pending, ready)),
         ]
         with m.If(self.start_sweep):
             self._enter(m, State.SWEEP)

@@ -41,7 +41,7 @@ class SpecifiedCycles(SpecifiedErrors):
         self.noise_state = config.training.seed or 1
         self.held["last packet", None, None] = self.held["last activate", None, None] = LONG_AGO
         self.last_row = dict.fromkeys(range(len(self.passes)), LONG_AGO)
-        self.last_first = LONG_AGO
+        self.last_first = self.last_load = LONG_AGO
         self.freeze_u = self.freeze_v = 0
         hidden = config.network.layers[1:-2]
         # Of the sweep under way and of the two before.
@@ -155,7 +155,7 @@ class SpecifiedCycles(SpecifiedErrors):
                 self.row_first, self.row_count = pins["settings.row_first"], pins["settings.row_count"]
                 self.place = 0
                 self.shows(self.cycle + 1, "sequencer.state", LOAD if name == "load" else DUMP)
-        elif self.intake.complete(self.cycle):
+        elif self.intake.complete(self.cycle) and self.cycle - self.last_load > self.k:
             if (not pins["settings.train"] and (u or v)) or (u and not v):
                 self.start(NULL)
             else:
@@ -317,6 +317,7 @@ class SpecifiedCycles(SpecifiedErrors):
         order += [(tile, lane) for lane in range(1, self.lanes) for tile in range(self.tiles)]
         tile, lane = order[self.place]
         address = self.row_first + self.sees("sequencer.row")
+        self.last_load = self.cycle
         self.packet(LOAD_WEIGHT, address=address, tile=tile, lane=lane, value=pins["weights_in.data"])
         self.place = (self.place + 1) % len(order)
         if not self.place:

@@ -60,7 +60,7 @@ def build(config: Configuration, weights: list[np.ndarray]) -> Machine:
     first = state[0]
     first["noise"] = first_state(config.training.seed)
     first["complete_at"] = first["discard_at"] = INFINITE
-    for name in ("last_packet", "last_first", "last_activate", "collector_until", "complete_until"):
+    for name in ("last_packet", "last_load", "last_first", "last_activate", "collector_until", "complete_until"):
         first[name] = LONG_AGO
     shown = _zeros(1, _shown_type(config))
     return Machine(

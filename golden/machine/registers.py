@@ -49,7 +49,7 @@ STATE = _record(
     """
     cycle macs
     state slot row u v freeze_u freeze_v parity noise activate output output_row output_from
-    delivered corrected last_packet last_first last_activate last_end error_busy
+    delivered corrected last_packet last_load last_first last_activate last_end error_busy
     activate_next activate_before was_delivered error_was_busy
     seed_waits flush_waits load_waits dump_waits row_first row_count place untransferred
     collecting token_lane token_lanes token_at token_kind token_slot collector_until

@@ -42,7 +42,7 @@ def idle(s, p, contexts, intake, hidden, pins, at_rest):
                 s.dump_waits = 0
             s.row_first, s.row_count, s.place = pins.row_first, pins.row_count, 0
         return
-    if s.complete_at > s.cycle:
+    if s.complete_at > s.cycle or s.cycle - s.last_load <= p.align:
         return
     if (not pins.train and pending) or (s.u and not s.v):
         start(s, contexts, hidden, NULL)
@@ -73,6 +73,7 @@ def load(s, p, lanes, trace, chains, pins):
     if not pins.weights_valid:
         return
     packet = new_packet(s, chains)
+    s.last_load = s.cycle
     packet.op, packet.address, packet.value = LOAD, s.row_first + s.row, pins.weights_data
     if s.place <= p.tiles:
         packet.tile, packet.lane = s.place, 0

@@ -52,13 +52,12 @@ def test_hidden_row(config):
         "write_address": lambda dut: dut.command.write_address,
         "x_cur": lambda dut: dut.command.x_cur,
         "accumulate": lambda dut: dut.command.accumulate,
-        "first": lambda dut: dut.command.first,
         "capture": lambda dut: dut.command.capture,
         "noise": lambda dut: dut.command.noise,
         "partial": lambda dut: dut.partial_valid,
         "load": lambda dut: dut.load,
     }
-    packet = row("FUSED", first=1, last=1, noise=0x12345678)
+    packet = row("FUSED", first=1, swap=1, last=1, noise=0x12345678)
     assert seen(config, packet, watch) == {
         "swap": {0: 1},
         "factor": {1: 5},
@@ -66,8 +65,7 @@ def test_hidden_row(config):
         "write_address": {1 + align: 3},
         "x_cur": {2 + align: -7},
         "accumulate": {2 + align + multiply: 1},
-        "first": {2 + align + multiply: 1},
-        "capture": {3 + align + multiply: 1},
+        "capture": {2 + align + multiply: 1},
         "noise": {1 + multiply: 0x12345678},
         "partial": {},
         "load": {},
@@ -78,7 +76,7 @@ def test_hidden_row(config):
 
 
 def test_output_row(config):
-    """The sum of the lanes' products leaves their adder tree in h + E + S, if it is wanted."""
+    """The sum of the lanes' products leaves their adder tree in h + E + 1 + S, if it is wanted."""
     levels = (config.array.lanes - 1).bit_length()
     watch = {
         "update": lambda dut: dut.command.output_update,
@@ -86,7 +84,7 @@ def test_output_row(config):
         "partial": lambda dut: dut.partial_valid,
         "accumulate": lambda dut: dut.command.accumulate,
     }
-    align, out = config.latency.align, config.latency.sum + levels
+    align, out = config.latency.align, config.latency.sum + 1 + levels
     assert seen(config, row("OUT_FUSED", last=1), watch) == {
         "update": {1: 1},
         "gram": {},

@@ -169,7 +169,7 @@ def test_models_refuse_other_modes(family, edit, icarus, tmp_path):
 
 # Script, weight width, rows, hard blocks of a bank and a multiplier, the cell that is a register and how many of them.
 SYNTHESIS = {
-    "ecp5": ("synth_ecp5", 18, 2048, {"DP16KD": 2, "MULT18X18D": 1}, "TRELLIS_FF", 18 + 27),
+    "ecp5": ("synth_ecp5", 18, 2048, {"DP16KD": 2, "MULT18X18D": 1}, "TRELLIS_FF", 2 * (18 + 27)),
     "gowin": ("synth_gowin -family gw2a", 18, 2048, {"SDPX9B": 2, "MULT18X18": 1}, "DFF", 0),
     "ice40up5k": ("synth_ice40 -device u -dsp", 16, 8192, {"SB_SPRAM256KA": 1, "SB_MAC16": 1}, "SB_DFF", 16),
 }
