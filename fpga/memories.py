@@ -1,25 +1,38 @@
 """Every memory of an accelerator, and the block RAMs that they become, without running a tool.
 
-Weight banks of a family are block RAMs by their own choice of shape. All others are inferred, and yosys chooses for
-each what costs least by its own count: block RAM, LUT RAM or logic. Its costs are repeated here.
+Weight banks and the larger of the other memories are a family's block RAMs by their own choice of shape, the smaller
+ones LUT RAM; see :mod:`dfarray.hw.blocks`. What is inferred, as everything is without a family's hard blocks and all
+but the weight banks of an iCE40, yosys makes of what costs least by its own count: block RAM, LUT RAM or logic. Its
+costs are repeated here.
 
 Source: yosys, ``passes/memory/memory_libmap.cc``.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from amaranth.hdl import Shape
 
 from dfarray.configuration import Activation, Configuration, ErrorKind
 from dfarray.fpga.boards import Family
 from dfarray.hw.activation import tanh_table
-from dfarray.hw.blocks import ecp5, gowin, ice40up5k
+from dfarray.hw.blocks import LUT_RAM_ROWS, ecp5, gowin, ice40up5k
 from dfarray.hw.blocks.tiling import BlockShape, fewest_blocks
+from dfarray.hw.dump_queue import queue_rows
 from dfarray.hw.readout import partial_width
 from dfarray.hw.softmax import exponential_table, reciprocal_table
 from dfarray.hw.stores import row_entry
 from dfarray.trace import index_bits
+
+
+class Component(Enum):
+    """Of :mod:`dfarray.hw.blocks`, or none."""
+
+    WEIGHT_BANK = "weight_bank"
+    BLOCK_RAM = "block_ram"
+    LUT_RAM = "lut_ram"
+    INFERRED = "inferred"
 
 
 @dataclass(frozen=True)
@@ -33,6 +46,8 @@ class MemoryShape:
         Memories; words, bits a word and read ports of each.
     written : bool
         False for a table.
+    component : Component
+        What it is made by.
     """
 
     name: str
@@ -41,6 +56,7 @@ class MemoryShape:
     width: int
     reads: int = 1
     written: bool = True
+    component: Component = Component.BLOCK_RAM
 
 
 @dataclass(frozen=True)
@@ -114,16 +130,17 @@ def weight_banks(config: Configuration) -> tuple[MemoryShape, MemoryShape]:
     """The lanes' banks, and that of the output biases."""
     lanes, width = config.array.tiles * config.array.lanes, config.formats.weight.width
     return (
-        MemoryShape("weight banks", lanes, config.array.bank_rows, width),
-        MemoryShape("bias bank", 1, 1 << index_bits(config.network.classes), width),
+        MemoryShape("weight banks", lanes, config.array.bank_rows, width, component=Component.WEIGHT_BANK),
+        MemoryShape("bias bank", 1, 1 << index_bits(config.network.classes), width, component=Component.WEIGHT_BANK),
     )
 
 
-def inferred_memories(config: Configuration) -> Iterator[MemoryShape]:
+def other_memories(config: Configuration) -> Iterator[MemoryShape]:
     """All other memories."""
     network, formats, tiles = config.network, config.formats, config.array.tiles
     value, classes = formats.activation.width, network.classes
     derivative = formats.activation.fraction_bits + 1
+    lut_ram, inferred = Component.LUT_RAM, Component.INFERRED
     if network.activation is Activation.TANH:
         table = tanh_table(config)
         width = max(entry for entry, _ in table).bit_length() + derivative
@@ -142,16 +159,15 @@ def inferred_memories(config: Configuration) -> Iterator[MemoryShape]:
         bits = formats.error.fraction_bits + 1
         yield MemoryShape("exponential table", 1, len(exponentials), bits, written=False)
         yield MemoryShape("reciprocal table", 1, len(reciprocals), max(reciprocals).bit_length(), written=False)
-        yield MemoryShape("exponentials", 1, classes, bits)
-    yield MemoryShape("logits", 1, classes, formats.logit.width, reads=2)
-    yield MemoryShape("scaled errors", 1, 2 << index_bits(classes), formats.delta.width, reads=3)
+        yield MemoryShape("exponentials", 1, classes, bits, component=lut_ram)
+    yield MemoryShape("logits", 2, classes, formats.logit.width, component=lut_ram)
+    yield MemoryShape("scaled errors", 3, 2 << index_bits(classes), formats.delta.width, component=lut_ram)
     sums = partial_width(config) + (len(config.output_groups) - 1).bit_length()
-    yield MemoryShape("output sums", 1, classes + 1, sums, reads=2)
-    words = max(4, config.array.tiles * config.array.lanes + 1)
-    # The FIFO's last word is a register.
-    yield MemoryShape("dump FIFO", 1, words - 1, formats.weight.width)
+    yield MemoryShape("output sums", 2, classes + 1, sums)
+    yield MemoryShape("dump queue", 1, queue_rows(config), formats.weight.width, component=lut_ram)
     connections = config.feedback.nonzeros * sum(item.active_tiles for item in config.passes)
-    yield MemoryShape("feedback topology", 1, max(2, connections), index_bits(classes) + 1, written=False)
+    width = index_bits(classes) + 1
+    yield MemoryShape("feedback topology", 1, max(2, connections), width, written=False, component=inferred)
 
 
 def block_rams(config: Configuration, family: Family) -> dict[str, int]:
@@ -163,25 +179,38 @@ def block_rams(config: Configuration, family: Family) -> dict[str, int]:
         ``array.family`` is the family's, or generic: then the weight banks are inferred, too.
     family : Family
     """
-    inferred, hard = INFERRED[family], config.array.family != "generic"
     found = {}
-    for bank in weight_banks(config):
-        if not hard:
-            found[bank.name] = bank.count * inferred.blocks(bank)
-        elif family is Family.ICE40 and bank.rows > ice40up5k.RAM40_LARGEST_DEPTH:
-            # Interleaved: 1, 2 or 4.
-            spram = -(-bank.rows // ice40up5k.SPRAM_ROWS)
-            found["SPRAM"] = bank.count * (1 << (spram - 1).bit_length())
+    for memory in (*weight_banks(config), *other_memories(config)):
+        if config.array.family == "generic":
+            found[memory.name] = memory.count * INFERRED[family].blocks(memory)
+        elif spram := _sprams(memory, family):
+            found["SPRAM"] = memory.count * spram
         else:
-            shape = fewest_blocks(bank.rows, bank.width, _BANK_SHAPES[family])
-            stacked, beside = shape.grid(bank.rows, bank.width)
-            found[bank.name] = bank.count * stacked * beside
-    for memory in inferred_memories(config):
-        found[memory.name] = memory.count * inferred.blocks(memory)
+            found[memory.name] = memory.count * _blocks(memory, family)
     return {name: count for name, count in found.items() if count}
 
 
-_BANK_SHAPES = {
+def _sprams(memory: MemoryShape, family: Family) -> int:
+    if family is not Family.ICE40 or memory.component is not Component.WEIGHT_BANK:
+        return 0
+    if memory.rows <= ice40up5k.RAM40_LARGEST_DEPTH:
+        return 0
+    # Interleaved: 1, 2 or 4.
+    return 1 << (-(-memory.rows // ice40up5k.SPRAM_ROWS) - 1).bit_length()
+
+
+def _blocks(memory: MemoryShape, family: Family) -> int:
+    bank = memory.component is Component.WEIGHT_BANK
+    if memory.component is Component.INFERRED or (family is Family.ICE40 and not bank):
+        return INFERRED[family].blocks(memory)
+    if memory.component is Component.LUT_RAM or (memory.rows <= LUT_RAM_ROWS and not bank):
+        return 0
+    shape = fewest_blocks(memory.rows, memory.width, _BLOCK_SHAPES[family])
+    stacked, beside = shape.grid(memory.rows, memory.width)
+    return stacked * beside
+
+
+_BLOCK_SHAPES = {
     Family.ECP5: ecp5.BlockRam.shapes,
     Family.ICE40: ice40up5k.Ram40.shapes,
     Family.GOWIN: gowin.BlockRam.shapes,

@@ -4,11 +4,11 @@ import math
 
 from amaranth.hdl import Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Activation, Configuration
-from dfarray.hw.arithmetic import delay, q_shape, requantize
+from dfarray.hw.arithmetic import delay, overflow_registered, q_shape, requantize, saturate_registered
+from dfarray.hw.blocks import block_ram
 
 
 def tanh_table(config: Configuration) -> list[tuple[int, int]]:
@@ -23,23 +23,30 @@ def tanh_table(config: Configuration) -> list[tuple[int, int]]:
 
 
 class ActivationUnit(wiring.Component):
-    """f(z) and f'(z) of a hidden neuron, ``latency`` = 4 cycles: magnitude, table, its output register, sign.
+    """f(z) and f'(z) of a hidden neuron, ``latency`` = 5 cycles: saturate, magnitude, table, its output register, sign.
+
+    Parameters
+    ----------
+    config : Configuration
+    width : int
+        Of ``exact``.
 
     Attributes
     ----------
-    z : In(preactivation)
+    exact : In(signed(width))
+        The pre-activation with its fraction bits, before saturation.
     value : Out(activation)
     derivative : Out(unsigned), 0 to 1.0 with the activation's fraction bits.
     """
 
-    latency = 4
+    latency = 5
 
-    def __init__(self, config: Configuration):
+    def __init__(self, config: Configuration, width: int):
         self._config = config
         formats = config.formats
         super().__init__(
             {
-                "z": In(q_shape(formats.preactivation)),
+                "exact": In(signed(max(width, formats.preactivation.width))),
                 "value": Out(q_shape(formats.activation)),
                 "derivative": Out(unsigned(formats.activation.fraction_bits + 1)),
             }
@@ -54,22 +61,26 @@ class ActivationUnit(wiring.Component):
         return m
 
     def _tanh(self, m):
-        table = tanh_table(self._config)
+        config, table = self._config, tanh_table(self._config)
         value_bits = max(value.bit_length() for value, _ in table)
         derivative_bits = len(self.derivative)
         init = [value | derivative << value_bits for value, derivative in table]
-        m.submodules.table = memory = Memory(shape=unsigned(value_bits + derivative_bits), depth=len(init), init=init)
-        port = memory.read_port()
-        negative = Signal()
-        magnitude = Signal(signed(len(self.z) + 1))
+        width = config.formats.preactivation.width
+        fits, below_zero, low = overflow_registered(m, self.exact, width, "z")
+        magnitude, limited = Signal(width), Signal()
+        m.submodules.table = memory = block_ram(
+            config.array.family, unsigned(value_bits + derivative_bits), len(init), init, 2
+        )
+        address = Signal.like(memory.read_address, reset_less=True)
         m.d.comb += [
-            magnitude.eq(Mux(self.z < 0, -self.z, self.z)),
-            negative.eq(delay(m, self.z < 0, 3, "negative")),
+            magnitude.eq(Mux(below_zero, -low, low)),
+            # The most negative number's magnitude is one more than the table has.
+            limited.eq(~fits | magnitude[-1]),
+            memory.read_address.eq(address),
         ]
-        address = Signal.like(port.addr, reset_less=True)
-        m.d.sync += address.eq(Mux(magnitude >= len(init), len(init) - 1, magnitude))
-        m.d.comb += port.addr.eq(address)
-        entry = delay(m, port.data, 1, "entry")
+        m.d.sync += address.eq(magnitude[:-1] | limited.replicate(width - 1))
+        negative = delay(m, below_zero, 3, "negative")
+        entry = memory.read_data
         positive = entry[:value_bits]
         m.d.sync += [
             self.value.eq(Mux(negative, -positive, positive)),
@@ -81,12 +92,13 @@ class ActivationUnit(wiring.Component):
         relu = self._config.network.activation is Activation.RELU
         fmt, fraction = formats.activation, formats.preactivation.fraction_bits
         low, high = (0, fmt.hi) if relu else (-fmt.one, fmt.one)
-        slope = self.z > 0 if relu else (self.z < (1 << fraction)) & (self.z > -(1 << fraction))
-        scaled = requantize(self.z, fraction, fmt.fraction_bits)
+        z = delay(m, saturate_registered(m, self.exact, formats.preactivation.width, "limited_z"), 1, "z")
+        slope = z > 0 if relu else (z < (1 << fraction)) & (z > -(1 << fraction))
+        scaled = requantize(z, fraction, fmt.fraction_bits)
         value, derivative = Signal.like(self.value), Signal.like(self.derivative)
         m.d.comb += [
             value.eq(Mux(scaled > high, high, Mux(scaled < low, low, scaled))),
             derivative.eq(Mux(slope, Const(1 << fmt.fraction_bits), 0)),
-            self.value.eq(delay(m, value, self.latency, "value")),
-            self.derivative.eq(delay(m, derivative, self.latency, "derivative")),
+            self.value.eq(delay(m, value, self.latency - 2, "value")),
+            self.derivative.eq(delay(m, derivative, self.latency - 2, "derivative")),
         ]

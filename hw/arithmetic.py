@@ -3,7 +3,7 @@
 Source: docs/architecture.md section 2.
 """
 
-from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
 
 from dfarray.qformat import QFormat
 
@@ -27,6 +27,32 @@ def saturate(m: Module, value: Value, width: int, name: str) -> Value:
     top = exact[width - 1 :]
     limit = Mux(exact[-1], Const(1 << (width - 1), width), Const((1 << (width - 1)) - 1, width))
     return Mux(top.all() | ~top.any(), exact[:width], limit).as_signed()
+
+
+def saturate_registered(m: Module, value: Value, width: int, name: str) -> Value:
+    """:func:`saturate` a cycle later, the register between finding an overflow and the multiplexer.
+
+    Registers and multiplexer take half the levels of logic each; what follows shares a cycle with the multiplexer.
+    """
+    if not value.shape().signed:
+        raise ValueError(f"Saturation needs a signed value, not {value.shape()!r}")
+    if len(value) <= width:
+        return delay(m, value, 1, name)
+    fits, negative, low = overflow_registered(m, value, width, name)
+    limit = Cat((~negative).replicate(width - 1), negative)
+    return Mux(fits, low, limit).as_signed()
+
+
+def overflow_registered(m: Module, value: Value, width: int, name: str) -> tuple[Value, Value, Value]:
+    """Registers: whether a signed value fits ``signed(width)``, its sign, its lowest bits."""
+    exact = Signal(value.shape(), name=f"{name}_exact")
+    fits = Signal(name=f"{name}_fits", reset_less=True)
+    negative = Signal(name=f"{name}_negative", reset_less=True)
+    low = Signal(width, name=f"{name}_low", reset_less=True)
+    top = exact[width - 1 :]
+    m.d.comb += exact.eq(value)
+    m.d.sync += [fits.eq(top.all() | ~top.any()), negative.eq(exact[-1]), low.eq(exact[:width])]
+    return fits, negative, low
 
 
 def round_half_up(value: Value, bits: int) -> Value:

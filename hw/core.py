@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, Rounding
@@ -10,6 +9,7 @@ from dfarray.feedback import routes
 from dfarray.hw.arithmetic import q_shape
 from dfarray.hw.bias_tile import BiasTile
 from dfarray.hw.collector import Collector
+from dfarray.hw.dump_queue import DumpQueue
 from dfarray.hw.error_unit import ErrorUnit, result_word
 from dfarray.hw.feedback import FeedbackNetwork
 from dfarray.hw.fetch import Fetch
@@ -199,17 +199,13 @@ class Core(wiring.Component):
 
     def _returns(self, m):
         word = self.bias_tile.return_out
-        # Holds a whole row. Below four words the FIFO has no memory and is a cycle faster.
-        words = self._config.array.tiles * self._config.array.lanes + 1
-        m.submodules.dump = dump = SyncFIFOBuffered(width=self._config.formats.weight.width, depth=max(4, words))
+        m.submodules.dump_queue = dump = DumpQueue(self._config)
+        wiring.connect(m, dump.words, wiring.flipped(self.weights_out))
         m.d.comb += [
             self.readout.partial.eq(self.bias_tile.partial_out),
             self.activations.write.enable.eq(word.valid & (word.kind == Kind.HIDDEN)),
             self.activations.write.value.eq(word.value),
-            dump.w_en.eq(word.valid & (word.kind == Kind.WEIGHT)),
-            dump.w_data.eq(word.value),
-            self.weights_out.valid.eq(dump.r_rdy),
-            self.weights_out.payload.eq(dump.r_data),
-            dump.r_en.eq(self.weights_out.ready),
+            dump.write.eq(word.valid & (word.kind == Kind.WEIGHT)),
+            dump.value.eq(word.value),
             self.sequencer.dump_transfer.eq(self.weights_out.valid & self.weights_out.ready),
         ]

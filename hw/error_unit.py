@@ -2,11 +2,11 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, ErrorKind
-from dfarray.hw.arithmetic import delay, fabric_product, q_shape, saturate
+from dfarray.hw.arithmetic import delay, fabric_product, q_shape, saturate_registered
+from dfarray.hw.blocks import lut_ram
 from dfarray.hw.context import output_context
 from dfarray.hw.softmax import SoftmaxErrors, SquaredErrors
 from dfarray.latency import error_latency
@@ -32,7 +32,7 @@ class ErrorUnit(wiring.Component):
         A sample's output rows start; ``context`` is latched.
     context : In(output_context)
     logit : In {valid, value}
-        C logits, class 0 first.
+        C logits, class 0 first. While none is valid, the lowest there is.
     results : Out stream of result_word
         C transfers a sample.
     idle : Out(1)
@@ -79,65 +79,77 @@ class ErrorUnit(wiring.Component):
         m = Module()
         config = self._config
         context = Signal.like(self.context)
-        with m.If(self.start):
-            m.d.sync += context.eq(self.context)
+        # Both come late in their cycle, and only ``idle`` needs them in it.
+        self._started = delay(m, self.start, 1, "started", reset_less=False)
+        given = delay(m, self.context, 1, "given_context")
+        with m.If(self._started):
+            m.d.sync += context.eq(given)
         settings = context.settings
         m.d.comb += [self.correct.eq(context.correct), self.bank.eq(context.parity)]
-        m.submodules.logits = logits = Memory(
-            shape=q_shape(config.formats.logit), depth=config.network.classes, init=[]
-        )
         m.submodules.source = source = self._source
-        complete, largest, prediction = self._receive(m, logits.write_port())
-        self._send_results(m, logits.read_port(), complete, prediction)
-        read = logits.read_port()
+        logit = q_shape(config.formats.logit)
+        m.submodules.logits = logits = lut_ram(config.array.family, logit, config.network.classes)
+        m.submodules.answers = answers = lut_ram(config.array.family, logit, config.network.classes)
+        complete, largest, prediction = self._receive(m, (logits, answers))
+        self._send_results(m, answers, complete, prediction)
         m.d.comb += [
             source.start.eq(complete & settings.train),
             source.largest.eq(largest),
             source.label.eq(settings.label),
-            source.logit.eq(read.data),
-            read.addr.eq(source.read_class),
+            source.logit.eq(logits.read_data),
+            logits.read_address.eq(source.read_class),
         ]
         self._scale(m, settings.mantissa, settings.exponent)
         return m
 
-    def _receive(self, m, write):
+    def _receive(self, m, memories):
         """Store logits and find the largest; ``complete`` strobes in the cycle of the last one."""
         classes = self._config.network.classes
         count, prediction = Signal(index_bits(classes)), Signal(index_bits(classes))
-        largest = Signal(q_shape(self._config.formats.logit))
-        complete = Signal()
-        m.d.comb += [
-            write.en.eq(self.logit.valid),
-            write.addr.eq(count),
-            write.data.eq(self.logit.value),
-            complete.eq(self.logit.valid & (count == classes - 1)),
-        ]
+        lowest = self._config.formats.logit.lo
+        largest = Signal(q_shape(self._config.formats.logit), init=lowest)
+        complete, at_last = Signal(), Signal()
+        m.d.comb += complete.eq(self.logit.valid & at_last)
+        for memory in memories:
+            m.d.comb += [
+                memory.write_enable.eq(self.logit.valid),
+                memory.write_address.eq(count),
+                memory.write_data.eq(self.logit.value),
+            ]
         with m.If(self.logit.valid):
-            m.d.sync += count.eq(Mux(complete, 0, count + 1))
-            with m.If((count == 0) | (self.logit.value > largest)):
-                m.d.sync += [largest.eq(self.logit.value), prediction.eq(count)]
+            m.d.sync += [count.eq(Mux(at_last, 0, count + 1)), at_last.eq(count == classes - 2)]
+        # The first class is the prediction unless another's logit is larger than the lowest there is, which is shown
+        # while no logit is valid.
+        with m.If(self._started):
+            m.d.sync += [largest.eq(lowest), prediction.eq(0)]
+        with m.Elif(self.logit.value > largest):
+            m.d.sync += [largest.eq(self.logit.value), prediction.eq(count)]
         return complete, largest, prediction
 
-    def _send_results(self, m, read, complete, prediction):
+    def _send_results(self, m, logits, complete, prediction):
         classes = self._config.network.classes
-        sending, index, following = Signal(), Signal(index_bits(classes)), Signal(index_bits(classes))
+        sending, at_last = Signal(), Signal()
+        index, following = Signal(index_bits(classes)), Signal(index_bits(classes))
+        after = Signal(index_bits(classes), init=1)
         results_pending, errors_pending = Signal(), Signal()
         payload = self.results.payload
         transfer = Signal()
         m.d.comb += [
             transfer.eq(self.results.valid & self.results.ready),
-            following.eq(Mux(transfer, index + 1, index)),
-            read.addr.eq(following),
-            payload.logit.eq(read.data),
+            following.eq(Mux(transfer, after, index)),
+            logits.read_address.eq(following),
+            payload.logit.eq(logits.read_data),
             payload.prediction.eq(prediction),
-            payload.last.eq(index == classes - 1),
+            payload.last.eq(at_last),
             self.idle.eq(~(results_pending | errors_pending)),
         ]
         m.d.sync += [index.eq(following), sending.eq(complete)]
+        with m.If(transfer):
+            m.d.sync += [after.eq(after + 1), at_last.eq(after == classes - 1)]
         with m.If(sending):
             m.d.sync += self.results.valid.eq(1)
         with m.If(transfer & payload.last):
-            m.d.sync += [self.results.valid.eq(0), results_pending.eq(0), index.eq(0)]
+            m.d.sync += [self.results.valid.eq(0), results_pending.eq(0), index.eq(0), after.eq(1), at_last.eq(0)]
         with m.If(self.write_enable & (self.write_class == classes - 1)):
             m.d.sync += errors_pending.eq(0)
         with m.If(self.start):
@@ -161,19 +173,19 @@ class ErrorUnit(wiring.Component):
         m.d.sync += [
             self.write_enable.eq(delay(m, source.valid, SCALE - 1, "scaled_valid", reset_less=False)),
             self.write_class.eq(delay(m, source.error_class, SCALE - 1, "scaled_class")),
-            self.write_value.eq(saturate(m, scaled, len(self.write_value), "scaled")),
         ]
-        class_bits = len(self.write_class)
-        m.submodules.scaled_errors = memory = Memory(shape=self.write_value.shape(), depth=2 << class_bits, init=[])
-        write = memory.write_port()
-        m.d.comb += [
-            write.en.eq(self.write_enable),
-            write.addr.eq(Cat(self.write_class, self.bank)),
-            write.data.eq(self.write_value),
-        ]
-        for reader in self.read:
-            port = memory.read_port()
-            m.d.comb += [port.addr.eq(Cat(reader.read_class, reader.bank)), reader.error.eq(port.data)]
+        m.d.comb += self.write_value.eq(saturate_registered(m, scaled, len(self.write_value), "saturated"))
+        for index, reader in enumerate(self.read):
+            m.submodules[f"scaled_errors_{index}"] = memory = lut_ram(
+                config.array.family, self.write_value.shape(), 2 << len(self.write_class)
+            )
+            m.d.comb += [
+                memory.write_enable.eq(self.write_enable),
+                memory.write_address.eq(Cat(self.write_class, self.bank)),
+                memory.write_data.eq(self.write_value),
+                memory.read_address.eq(Cat(reader.read_class, reader.bank)),
+                reader.error.eq(memory.read_data),
+            ]
         completed = self.write_enable & (self.write_class == config.network.classes - 1)
         for bank in range(2):
             with m.If(self.clear_ready[bank]):

@@ -161,8 +161,8 @@ class InputStore(wiring.Component):
         ended, done, ends = Signal(), Signal(), Signal()
 
         takes_queue, takes_pair = Signal(), Signal()
-        # Of the next cycle, both heads having moved on, or one of them: one that waits is not the first of both. That the
-        # first pair comes without one being used up does not matter: it is there before a transfer can be.
+        # Of the next cycle, both heads having moved on, or one of them: one that waits is not the first of both. That
+        # the first pair comes without one being used up does not matter: it is there before a transfer can be.
         there = queue.following.valid | ended | ends
         cases = {
             "queue_both": queue.following.valid & ~_before(pairs.following, queue.following),

@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
@@ -14,6 +13,7 @@ from dfarray.hw.arithmetic import (
     round_half_up,
     saturate,
 )
+from dfarray.hw.blocks import block_ram
 from dfarray.hw.packets import partial_sum
 from dfarray.latency import READOUT
 from dfarray.trace import index_bits, partial_width
@@ -34,7 +34,7 @@ class Readout(wiring.Component):
     error : In(delta)
         V's g of the ``read_class`` of the cycle before.
     logit : Out {valid, value}
-        The first one READOUT = 13 cycles after the last group's gram.
+        The first one READOUT = 13 cycles after the last group's gram. The lowest there is while not valid.
     """
 
     latency = READOUT
@@ -57,33 +57,41 @@ class Readout(wiring.Component):
         config, formats = self._config, self._config.formats
         classes, groups = config.network.classes, len(config.output_groups)
         width = partial_width(config) + (groups - 1).bit_length()
-        # One more than the classes: the gram's row reads, too, and nothing unknown may come of it.
-        m.submodules.sums = sums = Memory(shape=signed(width), depth=classes + 1, init=[])
-        before, write, read = sums.read_port(), sums.write_port(), sums.read_port()
+        # One memory for the groups to come, one for the logits. One row more than the classes: the gram's reads, too,
+        # and nothing unknown may come of it.
+        m.submodules.before = before = block_ram(config.array.family, signed(width), classes + 1)
+        m.submodules.sums = sums = block_ram(config.array.family, signed(width), classes + 1)
 
-        row, group = Signal(index_bits(classes + 1)), Signal(index_bits(groups))
+        row, following = Signal(index_bits(classes + 1)), Signal(index_bits(classes + 1))
+        group = Signal(index_bits(groups))
         arrives = self.partial.valid
         is_gram = row == classes
-        with m.If(self.start):
+        m.d.comb += following.eq(Mux(arrives, Mux(is_gram, 0, row + 1), row))
+        m.d.sync += row.eq(following)
+        with m.If(delay(m, self.start, 1, "started", reset_less=False)):
             m.d.sync += [row.eq(0), group.eq(0)]
-        with m.Elif(arrives):
-            m.d.sync += row.eq(Mux(is_gram, 0, row + 1))
-            with m.If(is_gram):
-                m.d.sync += group.eq(group + 1)
-        m.d.comb += before.addr.eq(row)
+        with m.Elif(arrives & is_gram):
+            m.d.sync += group.eq(group + 1)
+        # Read ahead: two cycles later the row arrived a cycle ago. The group before wrote it long ago.
+        m.d.comb += before.read_address.eq(following)
         partial = delay(m, self.partial, 1, "arrived", reset_less=False)
-        at, first = delay(m, row, 1, "at"), delay(m, group == 0, 1, "first_group")
+        first = delay(m, group == 0, 1, "first_group")
         gram_arrived = delay(m, arrives & is_gram, 1, "gram_arrived", reset_less=False)
-        total = Signal(signed(width))
         gram = Signal(signed(width), reset_less=True)
-        m.d.comb += [
-            total.eq(Mux(first, 0, Mux(gram_arrived, gram, before.data)) + partial.value),
-            write.en.eq(partial.valid & ~gram_arrived),
-            write.addr.eq(at),
-            write.data.eq(total),
-        ]
+        gram_before = delay(m, Mux(first, 0, gram), 1, "gram_before")
         with m.If(gram_arrived):
-            m.d.sync += gram.eq(total)
+            m.d.sync += gram.eq(gram_before + partial.value)
+        # The first group begins the sums; that is decided a cycle before the addition.
+        sum_before = delay(m, Mux(first, 0, before.read_data), 1, "sum_before")
+        total = delay(m, sum_before + delay(m, partial.value, 1, "addend"), 1, "total")
+        writes = delay(m, partial.valid & ~gram_arrived, 2, "writes", reset_less=False)
+        at = delay(m, row, 3, "at")
+        for memory in (before, sums):
+            m.d.comb += [
+                memory.write_enable.eq(writes),
+                memory.write_address.eq(at),
+                memory.write_data.eq(total),
+            ]
         finished = delay(m, arrives & is_gram & (group == groups - 1), 3, "finished", reset_less=False)
         rounded = Signal(q_shape(config.gram), reset_less=True)
         exact = round_half_up(gram, 2 * formats.activation.fraction_bits - config.gram.fraction_bits)
@@ -93,19 +101,21 @@ class Readout(wiring.Component):
         now = finished | scanning
         ends = index == classes - 1
         m.d.sync += [scanning.eq(now & ~ends), index.eq(Mux(now & ~ends, index + 1, 0))]
-        m.d.comb += [self.read_class.eq(index), read.addr.eq(index)]
+        m.d.comb += [self.read_class.eq(index), sums.read_address.eq(index)]
         # The scan starts 3 cycles after the gram: read, multiply, round, subtract, round, saturate.
         product = fabric_product(m, self.error, rounded, "product")
         shift = config.correction_shift
-        kappa = delay(m, round_half_up(product, shift) if shift >= 0 else product << -shift, 1, "kappa")
+        exact_kappa = round_half_up(product, shift) if shift >= 0 else product << -shift
+        kappa = delay(m, Mux(self.correct, exact_kappa, 0), 1, "kappa")
         multiplied = 1 + fabric_product_latency(len(rounded)) + 1
-        exact_sum = delay(m, read.data, multiplied - 1, "sum")
-        lessened = delay(m, exact_sum - Mux(self.correct, kappa, 0), 1, "lessened")
+        exact_sum = delay(m, sums.read_data, multiplied - sums.latency, "sum")
+        lessened = delay(m, exact_sum - kappa, 1, "lessened")
         logit = round_half_up(lessened, formats.product_fraction - formats.logit.fraction_bits)
         logit = saturate(m, delay(m, logit, 1, "logit"), formats.logit.width, "exact_logit")
         spare = READOUT - 3 - multiplied - 3
+        valid = delay(m, now, multiplied + 2 + spare, "logit_valid", reset_less=False)
         m.d.sync += [
-            self.logit.value.eq(delay(m, logit, spare, "spare")),
-            self.logit.valid.eq(delay(m, now, multiplied + 2 + spare, "logit_valid", reset_less=False)),
+            self.logit.value.eq(Mux(valid, delay(m, logit, spare, "spare"), formats.logit.lo)),
+            self.logit.valid.eq(valid),
         ]
         return m

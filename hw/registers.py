@@ -1,6 +1,6 @@
 """The register file behind an AXI4-Lite port; :mod:`dfarray.register_map` is its specification."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -50,11 +50,11 @@ class RegisterFile(wiring.Component):
     Attributes
     ----------
     bus : In AxiLite
-        A write answers one cycle after its address and data, a read one cycle after its address.
+        A write answers one cycle after its address and data, a read three cycles after its address.
     settings : Out(settings_layout)
         Change the cycle after the write is accepted.
     command : Out
-        Strobes, in the same cycle.
+        Strobes, a cycle later: whether the rows of a load or dump are allowed is found in between.
     busy, pending, sample_done, framing_error : In
     macs : In
         Useful multiply-accumulates to count.
@@ -84,8 +84,10 @@ class RegisterFile(wiring.Component):
             if register.access is Access.READ_WRITE
         }
         refused = Signal()
-        self._write(m, values, refused)
-        self._read(m, values, refused)
+        asked = Signal(COMMANDS)
+        self._write(m, values, asked)
+        self._pass_on(m, values, asked, refused)
+        self._read(m, values, asked, refused)
         settings = self.settings
         m.d.comb += [
             settings.train.eq(values["CONTROL"][0]),
@@ -99,7 +101,7 @@ class RegisterFile(wiring.Component):
         ]
         return m
 
-    def _write(self, m, values, refused):
+    def _write(self, m, values, asked):
         bus = self.bus
         accept = Signal()
         m.d.comb += [
@@ -107,7 +109,7 @@ class RegisterFile(wiring.Component):
             bus.awready.eq(accept),
             bus.wready.eq(accept),
         ]
-        m.d.sync += self.command.eq(0)
+        m.d.sync += asked.eq(0)
         with m.If(bus.bready):
             m.d.sync += bus.bvalid.eq(0)
         with m.If(accept):
@@ -115,60 +117,83 @@ class RegisterFile(wiring.Component):
             with m.Switch(bus.awaddr[2:]):
                 for name, target in values.items():
                     with m.Case(self._map[name].offset >> 2):
-                        self._store(m, self._map[name], target)
-                with m.Case(self._map["COMMAND"].offset >> 2):
-                    self._command(m, values, refused)
+                        self._store(m, self._map[name], target, asked)
+                with m.Case(self._map["COMMAND"].offset >> 2), m.If(bus.wstrb[0]):
+                    m.d.sync += [
+                        asked.flush.eq(bus.wdata[0]),
+                        asked.load.eq(bus.wdata[1]),
+                        asked.dump.eq(bus.wdata[2]),
+                    ]
                 with m.Default():
                     m.d.sync += bus.bresp.eq(SLAVE_ERROR)
 
-    def _store(self, m, register, target):
+    def _store(self, m, register, target, asked):
         for item in register.fields:
             for bit in range(item.low, item.low + item.width):
                 with m.If(self.bus.wstrb[bit // 8]):
                     m.d.sync += target[bit].eq(self.bus.wdata[bit])
         if register.name == "SEED":
-            m.d.sync += self.command.seed.eq(1)
+            m.d.sync += asked.seed.eq(1)
 
-    def _command(self, m, values, refused):
-        word = self.bus.wdata
-        first, count = values["ROW_FIRST"], values["ROW_COUNT"]
-        allowed = (count != 0) & (first + count <= self._config.array.bank_rows)
-        with m.If(self.bus.wstrb[0]):
-            m.d.sync += self.command.flush.eq(word[0])
-            with m.If(word[1:3].any()):
-                m.d.sync += refused.eq(~allowed)
-            with m.If(allowed):
-                m.d.sync += [self.command.load.eq(word[1]), self.command.dump.eq(word[2])]
+    def _pass_on(self, m, values, asked, refused):
+        rows = self._config.array.bank_rows
+        first, count = (values[name][: rows.bit_length()] for name in ("ROW_FIRST", "ROW_COUNT"))
+        allowed = Signal()
+        m.d.comb += allowed.eq((count != 0) & (first + count <= rows))
+        m.d.sync += [
+            self.command.seed.eq(asked.seed),
+            self.command.flush.eq(asked.flush),
+            self.command.load.eq(asked.load & allowed),
+            self.command.dump.eq(asked.dump & allowed),
+        ]
+        with m.If(asked.load | asked.dump):
+            m.d.sync += refused.eq(~allowed)
 
-    def _read(self, m, values, refused):
+    def _read(self, m, values, asked, refused):
         bus = self.bus
         samples, framing_errors, busy_cycles, macs = Signal(32), Signal(32), Signal(32), Signal(64)
         m.d.sync += [
             samples.eq(samples + delay(m, self.sample_done, 1, "sample_done")),
             framing_errors.eq(framing_errors + delay(m, self.framing_error, 1, "framing_error")),
             busy_cycles.eq(busy_cycles + delay(m, self.busy, 1, "busy")),
-            macs.eq(macs + delay(m, self.macs, 1, "macs")),
+            macs.eq(macs + delay(m, self.macs, 2, "macs")),
         ]
+        commanded = asked.as_value().any() | self.command.as_value().any()
+        busy = delay(m, self.busy | commanded, 1, "busy_or_commanded", reset_less=False)
+        pending = delay(m, self.pending, 1, "pending", reset_less=False)
         readable = {
             **values,
             "ID": self._map["ID"].reset,
             "CONFIGURATION": self._map["CONFIGURATION"].reset,
             "COMMAND": 0,
-            "STATUS": self.busy | self.command.as_value().any() | self.pending << 1 | refused << 2,
+            "STATUS": Cat(busy, pending, refused),
             "SAMPLES": samples,
             "FRAMING_ERRORS": framing_errors,
             "BUSY_CYCLES": busy_cycles,
             "MACS_LOW": macs[:32],
             "MACS_HIGH": macs[32:],
         }
-        m.d.comb += bus.arready.eq(~bus.rvalid | bus.rready)
+        # One read at a time: its address, the choice in each group of registers, the choice of a group.
+        reading, chosen, known = Signal(), Signal(), Signal()
+        address = Signal(ADDRESS_BITS - 2)
+        m.d.comb += bus.arready.eq(~(reading | chosen | bus.rvalid))
+        with m.If(bus.arready):
+            m.d.sync += address.eq(bus.araddr[2:])
+        by_place = {self._map[name].offset >> 2: value for name, value in readable.items()}
+        groups = Array(Signal(32, name=f"group_{index}") for index in range(-(-(max(by_place) + 1) // 4)))
+        for index, group in enumerate(groups):
+            words = Array(Value.cast(by_place.get(4 * index + k, 0)) for k in range(4))
+            m.d.sync += group.eq(words[address[:2]])
+        m.d.sync += [
+            reading.eq(bus.arvalid & bus.arready),
+            chosen.eq(reading),
+            known.eq(Cat(address == place for place in by_place).any()),
+        ]
         with m.If(bus.rready):
             m.d.sync += bus.rvalid.eq(0)
-        with m.If(bus.arvalid & bus.arready):
-            m.d.sync += [bus.rvalid.eq(1), bus.rresp.eq(OKAY)]
-            with m.Switch(bus.araddr[2:]):
-                for name, value in readable.items():
-                    with m.Case(self._map[name].offset >> 2):
-                        m.d.sync += bus.rdata.eq(value)
-                with m.Default():
-                    m.d.sync += [bus.rdata.eq(0), bus.rresp.eq(SLAVE_ERROR)]
+        with m.If(chosen):
+            m.d.sync += [
+                bus.rvalid.eq(1),
+                bus.rresp.eq(Mux(known, OKAY, SLAVE_ERROR)),
+                bus.rdata.eq(Mux(known, groups[address[2:]], 0)),
+            ]

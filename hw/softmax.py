@@ -7,7 +7,6 @@ import math
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
@@ -19,6 +18,7 @@ from dfarray.hw.arithmetic import (
     requantize,
     saturate,
 )
+from dfarray.hw.blocks import block_ram, lut_ram
 from dfarray.trace import index_bits
 
 
@@ -118,17 +118,16 @@ class SoftmaxErrors(_ErrorSource):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.exponentials = exponentials = Memory(
-            shape=unsigned(self._fraction + 1), depth=self._classes, init=[]
+        m.submodules.exponentials = exponentials = lut_ram(
+            self._config.array.family, unsigned(self._fraction + 1), self._classes
         )
-        total, summed = self._exponentials(m, exponentials.write_port())
+        total, summed = self._exponentials(m, exponentials)
         shift, inverse = self._reciprocal(m, total)
 
         # The scan starts two cycles after the sum, when the reciprocal is about to leave its table.
         active, index = self._scan(m, delay(m, summed, 1, "normalised", reset_less=False), "probability")
-        read = exponentials.read_port()
-        m.d.comb += read.addr.eq(index)
-        power, factor = (Cat(value, Const(0, 1)).as_signed() for value in (read.data, inverse))
+        m.d.comb += exponentials.read_address.eq(index)
+        power, factor = (Cat(value, Const(0, 1)).as_signed() for value in (exponentials.read_data, inverse))
         product = fabric_product(m, power, factor, "product")
         multiply = fabric_product_latency(len(factor))
         half = delay(m, Const(1 << self._mantissa_bits) << shift, 1, "half")
@@ -148,28 +147,29 @@ class SoftmaxErrors(_ErrorSource):
     def _exponentials(self, m, store):
         """Store X_c = exp(z_c - max z); their sum, and a strobe when it is complete."""
         table = exponential_table(self._config)
-        m.submodules.exponential_table = rom = Memory(shape=unsigned(self._fraction + 1), depth=len(table), init=table)
-        entry = rom.read_port()
+        m.submodules.exponential_table = entry = block_ram(
+            self._config.array.family, unsigned(self._fraction + 1), len(table), table, 2
+        )
         active, index = self._scan(m, self.start, "exponential")
         distance = delay(m, self.largest - self.logit, 1, "distance")
         clipped = Signal(range(len(table)), reset_less=True)
-        power = delay(m, entry.data, 1, "power")
+        power = entry.read_data
         m.d.comb += [
             self.read_class.eq(index),
-            entry.addr.eq(clipped),
-            store.en.eq(delay(m, active, 5, "exponential_valid", reset_less=False)),
-            store.addr.eq(delay(m, index, 5, "exponential_index")),
-            store.data.eq(power),
+            entry.read_address.eq(clipped),
+            store.write_enable.eq(delay(m, active, 5, "exponential_valid", reset_less=False)),
+            store.write_address.eq(delay(m, index, 5, "exponential_index")),
+            store.write_data.eq(power),
         ]
         total = Signal(self._fraction + self._classes.bit_length())
         summed = Signal()
         m.d.sync += [
             clipped.eq(Mux(distance >= len(table), len(table) - 1, distance)),
-            summed.eq(store.en & (store.addr == self._classes - 1)),
+            summed.eq(store.write_enable & (store.write_address == self._classes - 1)),
         ]
         with m.If(self.start):
             m.d.sync += total.eq(0)
-        with m.Elif(store.en):
+        with m.Elif(store.write_enable):
             m.d.sync += total.eq(total + power)
         return total, summed
 
@@ -183,9 +183,8 @@ class SoftmaxErrors(_ErrorSource):
             with m.If(total[top]):
                 m.d.sync += [shift.eq(position), mantissa.eq(total[top - r : top])]
         table = reciprocal_table(r)
-        m.submodules.reciprocal_table = rom = Memory(
-            shape=unsigned(max(table).bit_length()), depth=len(table), init=table
+        m.submodules.reciprocal_table = inverse = block_ram(
+            self._config.array.family, unsigned(max(table).bit_length()), len(table), table, 2
         )
-        inverse = rom.read_port()
-        m.d.comb += inverse.addr.eq(mantissa)
-        return shift, delay(m, inverse.data, 1, "inverse")
+        m.d.comb += inverse.read_address.eq(mantissa)
+        return shift, inverse.read_data

@@ -1,12 +1,12 @@
 """Row lists: what a sweep sends, entry after entry."""
 
-from amaranth.hdl import Array, Module, Signal
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import delay, lookup, q_shape
+from dfarray.hw.blocks import block_ram
 from dfarray.hw.gram import GramAccumulator
 from dfarray.latency import COMPLETE
 from dfarray.trace import index_bits
@@ -79,37 +79,41 @@ class ActivationStore(wiring.Component):
         position = Signal(index_bits(max(widths)))
         ends = position == lookup(m, layer, [width - 1 for width in widths], "last_position")
 
-        m.submodules.history = history = Memory(
-            shape=data.StructLayout({"newer": value, "older": value}), depth=count, init=[]
+        m.submodules.history = history = block_ram(
+            config.array.family, data.StructLayout({"newer": value, "older": value}), count
         )
-        m.submodules.entries = entries = Memory(shape=row_entry(config), depth=count, init=[])
-        read, keep = history.read_port(), history.write_port()
-        m.d.comb += read.addr.eq(self.received)
+        m.submodules.entries = entries = block_ram(config.array.family, row_entry(config), count)
+        # Read ahead: two cycles later, its activation arrived a cycle ago.
+        following = Signal.like(self.received)
+        m.d.comb += [
+            following.eq(Mux(self.start, 0, self.received + self.write.enable)),
+            history.read_address.eq(following),
+        ]
+        m.d.sync += self.received.eq(following)
         word = delay(m, self.write, 1, "word", reset_less=False)
         at, index, belongs = (
             delay(m, self.received, 1, "at"),
             delay(m, position, 1, "index"),
             delay(m, layer, 1, "belongs"),
         )
-        matters = (word.value != 0) | (read.data.older != 0) | (not config.array.zero_skipping)
+        matters = (word.value != 0) | (history.read_data.older != 0) | (not config.array.zero_skipping)
         row_count = Array(Signal.like(self.rows, name=f"rows_{k}") for k in range(len(widths)))
-        append = entries.write_port()
         m.d.comb += [
-            keep.en.eq(word.enable),
-            keep.addr.eq(at),
-            keep.data.newer.eq(word.value),
-            keep.data.older.eq(read.data.newer),
-            append.en.eq(word.enable & matters),
-            append.addr.eq(row_count[belongs] + lookup(m, belongs, starts, "list_start")),
-            append.data.index.eq(index),
-            append.data.previous.eq(read.data.older),
-            append.data.current.eq(word.value),
+            history.write_enable.eq(word.enable),
+            history.write_address.eq(at),
+            history.write_data.newer.eq(word.value),
+            history.write_data.older.eq(history.read_data.newer),
+            entries.write_enable.eq(word.enable & matters),
+            entries.write_address.eq(row_count[belongs] + lookup(m, belongs, starts, "list_start")),
+            entries.write_data.index.eq(index),
+            entries.write_data.previous.eq(history.read_data.older),
+            entries.write_data.current.eq(word.value),
         ]
         with m.If(self.write.enable):
-            m.d.sync += [self.received.eq(self.received + 1), position.eq(position + 1)]
+            m.d.sync += position.eq(position + 1)
             with m.If(ends):
                 m.d.sync += [position.eq(0), layer.eq(layer + 1)]
-        with m.If(append.en):
+        with m.If(entries.write_enable):
             m.d.sync += [self.available.eq(self.available + 1), row_count[belongs].eq(row_count[belongs] + 1)]
 
         m.submodules.gram_accumulator = gram = GramAccumulator(config)
@@ -124,7 +128,7 @@ class ActivationStore(wiring.Component):
         m.d.comb += [
             gram.valid.eq(word.enable),
             gram.a.eq(word.value),
-            gram.b.eq(read.data.newer),
+            gram.b.eq(history.read_data.newer),
             gram.clear.eq(completes),
         ]
         with m.If(finished):
@@ -132,7 +136,7 @@ class ActivationStore(wiring.Component):
         with m.If(completes):
             m.d.sync += complete[completes_layer].eq(1)
         with m.If(self.start):
-            m.d.sync += [self.received.eq(0), self.available.eq(0), position.eq(0), layer.eq(0)]
+            m.d.sync += [self.available.eq(0), position.eq(0), layer.eq(0)]
             m.d.sync += [flag.eq(0) for flag in complete] + [rows.eq(0) for rows in row_count]
 
         below = Signal.like(layer)
@@ -142,9 +146,8 @@ class ActivationStore(wiring.Component):
             self.complete.eq(complete[below]),
             self.gram.eq(grams[below]),
         ]
-        port = entries.read_port()
         m.d.comb += [
-            port.addr.eq(delay(m, self.entry[: len(port.addr)], 2, "entry")),
-            self.read.eq(delay(m, port.data, STORE_READ - 3, "read")),
+            entries.read_address.eq(delay(m, self.entry[: len(entries.read_address)], 2, "entry")),
+            self.read.eq(delay(m, entries.read_data, STORE_READ - 2 - entries.latency, "read")),
         ]
         return m

@@ -1,8 +1,10 @@
 """The tile: L lanes, one error scalar, an activation unit, and what it remembers of the two samples before."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, unsigned
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
@@ -15,8 +17,9 @@ from dfarray.hw.arithmetic import (
     lookup,
     q_shape,
     round_half_up,
-    saturate,
+    saturate_registered,
 )
+from dfarray.hw.blocks import block_ram
 from dfarray.hw.decoder import Decoder
 from dfarray.hw.lane import Lane, lane_activations
 from dfarray.hw.packets import (
@@ -38,6 +41,11 @@ CHAINS = {
     "partial": partial_sum,
     "feedback": feedback_word,
 }
+
+
+def one_of(chosen, values):
+    """The value whose bit of ``chosen`` is set, 0 if none is; signed values of equal or different widths."""
+    return reduce(or_, (Mux(bit, value, 0) for bit, value in zip(chosen, values, strict=True)))
 
 
 class Tile(wiring.Component):
@@ -84,11 +92,16 @@ class Tile(wiring.Component):
         m = Module()
         for k, lane in enumerate(self.lanes):
             m.submodules[f"lane_{k}"] = lane
-        derivatives = self._derivative_memory(m)
+        # Read for a sweep's deltas and written by its activations, never both for one neuron in a cycle.
+        m.submodules.derivatives = derivatives = block_ram(
+            self._config.array.family,
+            unsigned(self._config.formats.activation.fraction_bits + 1),
+            2 << (index_bits(len(self._config.passes)) + index_bits(len(self.lanes))),
+        )
         self._broadcast(m)
-        self._activate(m, derivatives.write_port())
+        self._activate(m, derivatives)
         self._collect(m)
-        self._feedback(m, derivatives.read_port())
+        self._feedback(m, derivatives)
         return m
 
     def _broadcast(self, m):
@@ -108,74 +121,67 @@ class Tile(wiring.Component):
         ]
         m.d.comb += self.partial_out.eq(self.partial)
 
-    def _derivative_memory(self, m):
-        shape = unsigned(self._config.formats.activation.fraction_bits + 1)
-        depth = 2 << (index_bits(len(self._config.passes)) + index_bits(self._config.array.lanes))
-        m.submodules.derivatives = memory = Memory(shape=shape, depth=depth, init=[])
-        return memory
-
     def _place(self, slot, lane):
         return Cat(lane[: index_bits(self._config.array.lanes)], slot)
 
-    def _activate(self, m, derivative_write):
+    def _activate(self, m, derivatives):
         """Lane after lane: sum and correction to activation, which joins those of the two samples before."""
         config, formats, lanes = self._config, self._config.formats, self.lanes
         start = self._activation_start
+        # Lane k's registers are read in cycle h + Y + k. Two ACTIVATEs are as many cycles apart as there are lanes.
+        turns, turn = [], start.valid
+        for k in range(len(lanes)):
+            turns.append(turn)
+            turn = delay(m, turn, 1, f"turn_{k}", reset_less=False)
         slot, parity = Signal.like(start.slot), Signal()
-        active, lane = Signal(), Signal(index_bits(len(lanes)))
-        # Cycle h + Y: the first lane's registers are read.
-        now, last = Signal(), Signal()
-        m.d.comb += [now.eq(start.valid | active), last.eq(lane == len(lanes) - 1)]
-        m.d.sync += active.eq(now & ~last)
-        m.d.sync += lane.eq(Mux(now & ~last, lane + 1, 0))
         with m.If(start.valid):
             m.d.sync += [slot.eq(start.slot), parity.eq(start.parity)]
         this_slot = Mux(start.valid, start.slot, slot)
         this_parity = Mux(start.valid, start.parity, parity)
 
-        # Select, subtract, round, saturate: a cycle each.
-        total = delay(m, Array(lane.result for lane in lanes)[lane], 1, "selected_result")
-        correction = delay(m, Array(lane.correction for lane in lanes)[lane], 1, "selected_correction")
+        # Select, subtract, round: a cycle each.
+        total = delay(m, one_of(turns, [lane.result for lane in lanes]), 1, "selected_result")
+        correction = delay(m, one_of(turns, [lane.correction for lane in lanes]), 1, "selected_correction")
         difference = delay(m, total - correction, 1, "difference")
         shift = formats.product_fraction - formats.preactivation.fraction_bits
         exact = delay(m, round_half_up(difference, shift), 1, "rounded_z")
-        z = delay(m, saturate(m, exact, formats.preactivation.width, "exact_z"), 1, "z")
-        m.submodules.activation = activation = ActivationUnit(config)
-        m.d.comb += activation.z.eq(z)
+        m.submodules.activation = activation = ActivationUnit(config, len(exact))
+        m.d.comb += activation.exact.eq(exact)
+        steps = 3 + activation.latency
 
         # What the neuron answered in the two sweeps before; read in time, written with the new activation.
         value = q_shape(formats.activation)
-        history = data.StructLayout({"newer": value, "older": value})
         depth = 1 << (index_bits(len(config.passes)) + index_bits(len(lanes)))
-        m.submodules.history = memory = Memory(shape=history, depth=depth, init=[])
-        read, write = memory.read_port(), memory.write_port()
-        place = self._place(this_slot, lane)
-        steps = 4 + activation.latency
-        strobe = delay(m, now, steps, "activation_strobe", reset_less=False)
-        m.d.comb += read.addr.eq(delay(m, place, steps - 1, "history_place"))
-        at = delay(m, read.addr, 1, "activation_place")
+        m.submodules.history = history = block_ram(
+            config.array.family, data.StructLayout({"newer": value, "older": value}), depth
+        )
+        lane = one_of(turns, [Const(k, index_bits(len(lanes))) for k in range(len(lanes))])
+        place = delay(m, self._place(this_slot, lane), 1, "place")
+        strobe = delay(m, Cat(turns).any(), steps, "activation_strobe", reset_less=False)
+        at = delay(m, place, steps - 1, "activation_place")
         bank = delay(m, this_parity, steps, "activation_parity")
         counts = [item.neurons for item in config.passes]
-        exists = self._exists(m, place, counts)
-        present = delay(m, exists, steps, "activation_present")
+        present = delay(m, self._exists(m, place, counts), steps - 1, "activation_present")
         m.d.comb += [
-            write.en.eq(strobe),
-            write.addr.eq(at),
-            write.data.newer.eq(activation.value),
-            write.data.older.eq(read.data.newer),
-            derivative_write.en.eq(strobe),
-            derivative_write.addr.eq(Cat(at, bank)),
-            derivative_write.data.eq(activation.derivative),
+            history.read_address.eq(delay(m, place, steps - 1 - history.latency, "history_place")),
+            history.write_enable.eq(strobe),
+            history.write_address.eq(at),
+            history.write_data.newer.eq(activation.value),
+            history.write_data.older.eq(history.read_data.newer),
+            derivatives.write_enable.eq(strobe),
+            derivatives.write_address.eq(Cat(at, bank)),
+            derivatives.write_data.eq(activation.derivative),
         ]
+        before = [delay(m, turn, steps - 1, f"before_{k}", reset_less=False) for k, turn in enumerate(turns)]
         for k, target in enumerate(lanes):
             register = self.activations[k]
-            with m.If(strobe & (at[: index_bits(len(lanes))] == k)):
+            with m.If(delay(m, before[k], 1, f"changes_{k}", reset_less=False)):
                 m.d.sync += register.eq(0)
                 with m.If(present):
                     m.d.sync += [
                         register.current.eq(activation.value),
-                        register.gram.eq(read.data.newer),
-                        register.update.eq(read.data.older),
+                        register.gram.eq(history.read_data.newer),
+                        register.update.eq(history.read_data.older),
                     ]
             m.d.comb += target.activations.eq(register)
 
@@ -193,18 +199,32 @@ class Tile(wiring.Component):
         config = self._config
         token = Signal(collect_token(config))
         m.d.sync += [token.eq(self.token_in), self.token_out.eq(token)]
-        word = Signal(return_word(config))
-        results = Array(lane.result for lane in self.lanes)
-        activations = Array(lane.activations.current for lane in self.lanes)
+        valid, kind, words = Signal(), Signal(Kind), []
+        for name, wanted, values in (
+            ("weight", Kind.WEIGHT, [lane.result for lane in self.lanes]),
+            ("activation", Kind.HIDDEN, [lane.activations.current for lane in self.lanes]),
+        ):
+            # One register in front of the choice among the lanes, one behind.
+            choose = Signal(len(self.lanes), name=f"choose_{name}")
+            for k in range(len(self.lanes)):
+                m.d.sync += choose[k].eq((self.token_in.kind == wanted) & (self.token_in.lane == k))
+            word = Signal(self.returned.value.shape(), name=f"returned_{name}", reset_less=True)
+            m.d.sync += word.eq(one_of(choose, values))
+            words.append(word)
         m.d.sync += [
-            word.valid.eq(token.valid & (token.count > self._index)),
-            word.kind.eq(token.kind),
-            word.value.eq(Mux(token.kind == Kind.WEIGHT, results[token.lane], activations[token.lane])),
-            self.returned.eq(Mux(word.valid, word, self.return_in)),
+            valid.eq(token.valid & (token.count > self._index)),
+            kind.eq(token.kind),
+            self.returned.eq(self.return_in),
         ]
+        with m.If(valid):
+            m.d.sync += [
+                self.returned.valid.eq(1),
+                self.returned.kind.eq(kind),
+                self.returned.value.eq(words[0] | words[1]),
+            ]
         m.d.comb += self.return_out.eq(self.returned)
 
-    def _feedback(self, m, read):
+    def _feedback(self, m, derivatives):
         config, formats = self._config, self._config.formats
         fraction = formats.activation.fraction_bits
         word = Signal(feedback_word(config))
@@ -215,27 +235,31 @@ class Tile(wiring.Component):
 
         compute = (word.op == FeedbackOperation.DELTA) & (word.count > self._index)
         place = self._place(word.slot, word.index)
-        m.d.comb += read.addr.eq(Cat(place, word.bank))
-        derivative = delay(m, Cat(read.data, Const(0, 1)).as_signed(), 1, "derivative")
-        scalar = delay(m, self.error_scalar, 2, "scalar")
+        m.d.comb += derivatives.read_address.eq(Cat(place, word.bank))
+        derivative = Cat(derivatives.read_data, Const(0, 1)).as_signed()
+        scalar = delay(m, self.error_scalar, derivatives.latency, "scalar")
         product = fabric_product(m, scalar, derivative, "slope")
-        rounded = delay(m, round_half_up(product, fraction), 1, "rounded_delta")
-        # Read, register, multiply, round, and the sign.
-        steps = 3 + fabric_product_latency(len(derivative)) + 1
-        negative = delay(m, self._negative(place), steps - 1, "negative")
-        signed_delta = delay(m, Mux(negative, -rounded, rounded), 1, "signed_delta")
-        scaled = saturate(m, signed_delta, formats.delta.width, "exact_delta")
-        spare = DELTA - 1 - steps
-        scaled = delay(m, scaled, spare, "scaled_delta")
-        strobe = delay(m, compute, steps + spare, "delta_strobe", reset_less=False)
-        lane = delay(m, word.index[: index_bits(len(self.lanes))], steps + spare, "delta_lane")
-        correction = delay(m, word.correction, steps + spare, "delta_correction")
+        multiplied = derivatives.latency + fabric_product_latency(len(derivative))
+        negative = delay(m, self._negative(place), multiplied, "negative")
+        # Minus p rounded half up is ~p rounded half up: ~p is -p - 1, and a half becomes just less than one.
+        signed_product = Signal.like(product, name="signed_product")
+        m.d.comb += signed_product.eq(product ^ negative.replicate(len(product)))
+        if not fraction:
+            signed_product = signed_product + negative
+        delta = delay(m, round_half_up(signed_product, fraction), 1, "signed_delta")
+        # One more register, in the saturation; then the lane's own.
+        spare = DELTA - multiplied - 3
+        scaled = saturate_registered(m, delay(m, delta, spare, "spare_delta"), formats.delta.width, "delta")
+        steps = multiplied + 1 + spare
+        strobe = delay(m, compute, steps, "delta_strobe", reset_less=False)
+        lane = delay(m, word.index[: index_bits(len(self.lanes))], steps, "delta_lane")
+        correction = delay(m, word.correction, steps, "delta_correction")
         for k, target in enumerate(self.lanes):
             here = strobe & (lane == k)
             m.d.comb += [
-                target.shadow.enable.eq(here & ~correction),
+                target.shadow.enable.eq(delay(m, here & ~correction, 1, f"shadow_{k}", reset_less=False)),
                 target.shadow.value.eq(scaled),
-                target.correcting.enable.eq(here & correction),
+                target.correcting.enable.eq(delay(m, here & correction, 1, f"correcting_{k}", reset_less=False)),
                 target.correcting.value.eq(scaled),
             ]
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dfarray.hw.blocks import ecp5, generic, gowin, ice40up5k
 from dfarray.hw.blocks.generic import BlockRam, LutRam, Multiplier
 
-__all__ = ["BlockRam", "Multiplier", "block_ram", "lut_ram", "multiplier", "weight_bank"]
+__all__ = ["LUT_RAM_ROWS", "BlockRam", "LutRam", "Multiplier", "block_ram", "lut_ram", "multiplier", "weight_bank"]
 
 LUT_RAM_ROWS = 64
 """Rows up to which :func:`block_ram` takes LUTs where the family has LUT RAM; a block has a thousand."""

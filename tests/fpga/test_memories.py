@@ -12,7 +12,7 @@ from amaranth.lib.memory import Memory
 
 from dfarray.configuration import shipped
 from dfarray.fpga.boards import Family
-from dfarray.fpga.memories import INFERRED, MemoryShape, inferred_memories
+from dfarray.fpga.memories import INFERRED, MemoryShape, other_memories
 from dfarray.fpga.toolchain import find_tool
 
 pytestmark = [
@@ -47,7 +47,7 @@ dump -o mapped.il
 def memory_shapes():
     """Of the shipped configurations, and around the sizes at which the choice changes."""
     configured = [
-        item for name in ("ulx3s", "icebreaker", "digits", "transfer") for item in inferred_memories(shipped(name))
+        item for name in ("ulx3s", "icebreaker", "digits", "transfer") for item in other_memories(shipped(name))
     ]
     shapes = {(item.rows, item.width, item.reads, item.written) for item in configured}
     draw = random.Random(1)

@@ -15,6 +15,7 @@ from dfarray.hw.arithmetic import (
     requantize,
     round_half_up,
     saturate,
+    saturate_registered,
 )
 from dfarray.hw.blocks import BlockRam, Multiplier
 from dfarray.hw.noise import STEPS_A_TILE, NoiseState, RowNoise, lfsr_steps
@@ -170,6 +171,22 @@ def test_memory_latency(latency):
         assert found[latency:] == [1, -2, 3, -31, 0]
 
     clocked(dut, testbench)
+
+
+@pytest.mark.parametrize("width", [1, 3, 5, 7])
+def test_registered_saturation(width):
+    m = Module()
+    given, result = Signal(signed(6)), Signal(signed(8))
+    m.d.comb += result.eq(saturate_registered(m, given, width, "given"))
+    lo, hi = -(1 << width >> 1), (1 << width >> 1) - 1
+
+    async def testbench(ctx):
+        for value in range(-32, 32):
+            ctx.set(given, value)
+            await ctx.tick()
+            assert ctx.get(result) == min(max(value, lo), hi), value
+
+    clocked(m, testbench)
 
 
 def test_memory_refuses():

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from amaranth.back import verilog
-from amaranth.hdl import signed
+from amaranth.hdl import signed, unsigned
 from block_bench import Bank, Product, mismatches
 
-from dfarray.hw.blocks import multiplier, weight_bank
+from dfarray.hw.blocks import LUT_RAM_ROWS, BlockRam, LutRam, block_ram, ecp5, gowin, lut_ram, multiplier, weight_bank
 from dfarray.latency import FAMILIES
 from dfarray.sim.cells import cell_models
 from dfarray.sim.simulators import BenchError, SimulationError, available_simulators
@@ -185,6 +185,42 @@ def test_synthesis_keeps_the_hard_blocks(family, tmp_path):
         "bank": weight_bank(family, signed(width), depth, [], latency.weight_read),
         "multiplier": multiplier(family, signed(width), signed(9), latency.multiply),
     }
+    cells = synthesised(script, parts, tmp_path)
+    fabric = {cell: count for cell, count in cells.items() if "LUT" in cell or "CCU" in cell or "ALU" in cell}
+    assert {cell: cells.get(cell, 0) for cell in blocks} == blocks
+    assert cells.get(register, 0) == registers, cells
+    # The one port of an SPRAM takes a multiplexer of its address; nothing else is in the fabric.
+    assert sum(fabric.values()) <= (16 if family == "ice40up5k" else 0), fabric
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize(("family", "block"), [("ecp5", "DP16KD"), ("gowin", "SDPX9B")])
+def test_synthesis_makes_no_other_block_rams(family, block, tmp_path):
+    """Deep memories and tables are the family's own; none is left for yosys to put into a block."""
+    _yosys_share()
+    parts = {
+        "store": block_ram(family, unsigned(18), LUT_RAM_ROWS + 1),
+        "table": block_ram(family, unsigned(18), 1000, range(1000)),
+        "shallow_store": block_ram(family, unsigned(36), LUT_RAM_ROWS),
+        "shallow_table": block_ram(family, unsigned(36), LUT_RAM_ROWS, range(7, 7 + LUT_RAM_ROWS)),
+        "prompt_store": lut_ram(family, unsigned(18), 256),
+    }
+    cells = synthesised(SYNTHESIS[family][0], parts, tmp_path)
+    rams = {cell: count for cell, count in cells.items() if re.match("DP16KD|DP.?X9|SP.?X9|SDP.?X9|p?ROM", cell)}
+    assert rams == {block: 2}, cells
+
+
+def test_shallow_memories_are_of_luts():
+    for family, deep in (("ecp5", ecp5.BlockRam), ("gowin", gowin.BlockRam)):
+        assert type(block_ram(family, signed(8), LUT_RAM_ROWS)) is LutRam
+        assert type(block_ram(family, signed(8), LUT_RAM_ROWS + 1)) is deep
+        assert type(lut_ram(family, signed(8), LUT_RAM_ROWS + 1)) is LutRam
+        assert type(weight_bank(family, signed(8), LUT_RAM_ROWS, [], 2)) is deep
+    assert type(block_ram("ice40up5k", signed(8), 20000)) is BlockRam, "never in SPRAM"
+
+
+def synthesised(script, parts, tmp_path) -> dict[str, int]:
+    """Cells of all parts by type."""
     cells: dict[str, int] = {}
     for name, part in parts.items():
         (tmp_path / f"{name}.v").write_text(verilog.convert(part, name="top"))
@@ -203,11 +239,7 @@ def test_synthesis_keeps_the_hard_blocks(family, tmp_path):
         )
         for cell, count in json.loads((tmp_path / f"{name}.json").read_text())["design"]["num_cells_by_type"].items():
             cells[cell] = cells.get(cell, 0) + count
-    fabric = {cell: count for cell, count in cells.items() if "LUT" in cell or "CCU" in cell or "ALU" in cell}
-    assert {cell: cells.get(cell, 0) for cell in blocks} == blocks
-    assert cells.get(register, 0) == registers, cells
-    # The one port of an SPRAM takes a multiplexer of its address; nothing else is in the fabric.
-    assert sum(fabric.values()) <= (16 if family == "ice40up5k" else 0), fabric
+    return cells
 
 
 def test_latency_table_is_what_the_blocks_have():
