@@ -163,7 +163,7 @@ class InputStore(wiring.Component):
         takes_queue, takes_pair = Signal(), Signal()
         # Of the next cycle, both heads having moved on, or one of them: one that waits is not the first of both. That
         # the first pair comes without one being used up does not matter: it is there before a transfer can be.
-        there = queue.following.valid | ended | ends
+        there = queue.following.valid | ended | (queue.head.valid & queue.head.entry.last)  # If the queue moves on.
         cases = {
             "queue_both": queue.following.valid & ~_before(pairs.following, queue.following),
             "queue_alone": queue.following.valid & ~_before(pairs.head, queue.following),
