@@ -122,7 +122,7 @@ ACCEPT = 3
 DISCARD = 2
 """From a wrong transfer to the last cycle of what it discards."""
 
-REOPEN = 5
+REOPEN = 6
 """From the last transfer of a discarded sample to the first of the next one."""
 
 MERGE_END = 7

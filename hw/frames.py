@@ -107,8 +107,5 @@ class Frames(wiring.Component):
         ]
 
         reopens = delay(m, checked & last & (bad | wrong), REOPEN - 3, "reopens", reset_less=False)
-        with m.If(transfer & self.samples.payload.last):
-            m.d.sync += closed.eq(1)
-        with m.If(self.taken | reopens):
-            m.d.sync += closed.eq(0)
+        m.d.sync += closed.eq((closed | (transfer & self.samples.payload.last)) & ~(self.taken | reopens))
         return m

@@ -160,30 +160,28 @@ class InputStore(wiring.Component):
         )
         ended, done, ends = Signal(), Signal(), Signal()
 
-        def first(name, x, y, there=1):
-            """Whether, in the next cycle, the head of ``x`` comes first or is equal; an absent ``y`` never comes.
-
-            ``there``: what is known of ``y`` if it moves on.
-            """
-            answers = {
-                "both_move": x.following.valid & there & ~_before(y.following, x.following),
-                "this_moves": x.following.valid & ~_before(y.head, x.following),
-                "other_moves": there & ~_before(y.following, x.head),
-            }
-            both, this, other = (Signal(name=f"{name}_if_{case}") for case in answers)
-            m.d.comb += [
-                both.eq(answers["both_move"]),
-                this.eq(answers["this_moves"]),
-                other.eq(answers["other_moves"]),
-            ]
-            # A head that waits is not the first of both: one of them moves.
-            return Mux(x.moves, Mux(y.moves, both, this), other)
-
         takes_queue, takes_pair = Signal(), Signal()
+        # Of the next cycle, both heads having moved on, or one of them: one that waits is not the first of both. That
+        # the first pair comes without one being used up does not matter: it is there before a transfer can be.
+        there = queue.following.valid | ended | (queue.head.valid & queue.head.entry.last)  # If the queue moves on.
+        cases = {
+            "queue_both": queue.following.valid & ~_before(pairs.following, queue.following),
+            "queue_alone": queue.following.valid & ~_before(pairs.head, queue.following),
+            "queue_stays": ~_before(pairs.following, queue.head),
+            "pair_both": pairs.following.valid & there & ~_before(queue.following, pairs.following),
+            "pair_alone": pairs.following.valid & ~_before(queue.head, pairs.following),
+            "pair_stays": pairs.head.valid & there & ~_before(queue.following, pairs.head),
+        }
+        case = {}
+        for name, answer in cases.items():
+            case[name] = Signal(name=f"first_if_{name}")
+            m.d.comb += case[name].eq(answer)
         m.d.sync += [
-            takes_queue.eq(first("queue_first", queue, pairs)),
+            takes_queue.eq(
+                Mux(takes_pair, Mux(queue.moves, case["queue_both"], case["queue_stays"]), case["queue_alone"])
+            ),
             # Pairs go on as long as transfers wait or the last one has been used up.
-            takes_pair.eq(first("pair_first", pairs, queue, queue.following.valid | ended | ends)),
+            takes_pair.eq(Mux(takes_pair, Mux(queue.moves, case["pair_both"], case["pair_alone"]), case["pair_stays"])),
         ]
         m.d.comb += [
             queue.take.eq(takes_queue),
