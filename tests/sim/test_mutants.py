@@ -41,9 +41,7 @@ MUTANTS = {
     "update added": Mutant("lane", "before - rounded,", "before + rounded,", "weight_write.data"),
     "truncated, not rounded": Mutant("lane", "return Const(1 << (bits - 1))", "return Const(0)", "weight_write.data"),
     "stale weight beside the update": Mutant("lane", "align - 1 - latency.weight_read,", "0 * align,", "result"),
-    "forward product subtracted": Mutant(
-        "lane", "accumulator) + self.product", "accumulator) - self.product", "result"
-    ),
+    "forward product subtracted": Mutant("lane", "accumulator + self.product", "accumulator - self.product", "result"),
     "hidden update without its delta's valid bit": Mutant(
         "lane", "(command.update & self.delta_valid)", "command.update", "weight_write.enable"
     ),
@@ -51,8 +49,10 @@ MUTANTS = {
     "output update with the activation of the sample after": Mutant(
         "lane", "command.output, local.update,", "command.output, local.gram,", "weight_write.data"
     ),
-    "gram of the sample with itself": Mutant("lane", "eq(local.gram)", "eq(local.current)", "partial.value"),
-    "loaded weight ignored": Mutant("lane", "eq(command.value)\n", "eq(0)\n", "weight_write.data"),
+    "gram of the sample with itself": Mutant(
+        "lane", "command.gram, local.gram,", "command.gram, local.current,", "partial.value"
+    ),
+    "loaded weight ignored": Mutant("lane", "command.loads, command.loaded,", "command.loads, 0,", "weight_write.data"),
     "correction dropped": Mutant("lane", "command.correct & correction_valid", "Const(0)", "correction"),
     "correction of the sample before": Mutant(
         "lane", "command.activate, correction_delta,", "command.activate, self.delta,", "correction"
@@ -62,7 +62,10 @@ MUTANTS = {
     "correction added": Mutant("tile", "total - correction,", "total + correction,", "activation"),
     "f' in the other sample's bank": Mutant("tile", "Cat(at, bank)", "Cat(at, ~bank)", "correction"),
     "update activation one sample old": Mutant(
-        "tile", "register.update.eq(read.data.older)", "register.update.eq(read.data.newer)", "update_activation"
+        "tile",
+        "register.update.eq(history.read_data.older)",
+        "register.update.eq(history.read_data.newer)",
+        "update_activation",
     ),
     "one tile too many answers": Mutant("tile", "token.count > self", "token.count >= self", "return.valid", DEEP),
     "delta for a missing neuron": Mutant("tile", "word.count > self", "word.count >= self", "correction"),
@@ -85,9 +88,11 @@ MUTANTS = {
         "sequencer", "waiting.output.parity ^ ~waiting.last_slot", "waiting.output.parity", "feedback.op", DEEP
     ),
     "hidden rows do not wait for their deltas": Mutant(
-        "sequencer", "& ~frozen_u & ~self.delivered", "& 0", "sequencer.row"
+        "sequencer", "(~wanted | self.delivered)", "Const(1)", "sequencer.row"
     ),
-    "a weight is read before it is written": Mutant("sequencer", "first & recent.any()", "Const(0)", "sequencer.row"),
+    "a weight is read before it is written": Mutant(
+        "sequencer", "Cat(valid & (slot == number) for valid, slot in decided).any()", "Const(0)", "sequencer.row"
+    ),
     "ACTIVATE does not wait for the corrections": Mutant(
         "sequencer", "(self.corrected | ~waiting.correct)", "Const(1)", "sequencer.activate"
     ),
@@ -98,7 +103,7 @@ MUTANTS = {
         "sequencer", "self._freeze_u.eq(self._freeze_v)", "self._freeze_u.eq(sweep.freeze)", "broadcast.op"
     ),
     "noise advances in every sweep": Mutant(
-        "sequencer", "self.advance_noise.eq(self.pending_u)", "self.advance_noise.eq(1)", "broadcast.noise", DEEP
+        "sequencer", 'finished & delay(m, self.pending_u, 1, "applied")', "finished", "broadcast.noise", DEEP
     ),
     "noise advances twice": Mutant(
         "noise", "xorshift32(self.state)", "xorshift32(xorshift32(self.state))", "broadcast.noise", DEEP
@@ -116,15 +121,21 @@ MUTANTS = {
         "input_store", "keep_row = some.older | some.current", "keep_row = some.current", "sequencer.state"
     ),
     "the same in a hidden layer": Mutant(
-        "stores", "(word.value != 0) | (read.data.older != 0)", "(word.value != 0)", "activations.available", DEEP
+        "stores",
+        "(word.value != 0) | (history.read_data.older != 0)",
+        "(word.value != 0)",
+        "activations.available",
+        DEEP,
     ),
     "hidden gram with the wrong sample": Mutant(
-        "stores", "gram.b.eq(read.data.newer)", "gram.b.eq(read.data.older)", "broadcast.value", DEEP
+        "stores", "gram.b.eq(history.read_data.newer)", "gram.b.eq(history.read_data.older)", "broadcast.value", DEEP
     ),
     "gram without the bias": Mutant("gram", "total.eq(formats.activation.one**2)", "total.eq(0)", "broadcast.value"),
     # Readout and error unit
-    "output correction dropped": Mutant("readout", "Mux(self.correct, kappa, 0)", "0", "logit.value"),
-    "the last group's sums alone": Mutant("readout", "Mux(first, 0,", "Mux(1, 0,", "logit.value", DEEP),
+    "output correction dropped": Mutant("readout", "Mux(self.correct, exact_kappa, 0)", "Const(0)", "logit.value"),
+    "the last group's sums alone": Mutant(
+        "readout", "Mux(first, 0, before.read_data)", "Mux(Const(1), 0, before.read_data)", "logit.value", DEEP
+    ),
     "output correction by the wrong sample": Mutant(
         "core", "(readout.read_class, ~error_unit.bank,", "(readout.read_class, error_unit.bank,", "logit.value"
     ),
