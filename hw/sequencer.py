@@ -168,13 +168,12 @@ class Sequencer(wiring.Component):
         self._address, self._rows_left = Signal(index_bits(config.array.bank_rows)), Signal(self._row_bits)
         self._ends, self._opens, self._row_decided = Signal(), Signal(), Signal()
         # The state, a register each; whatever waits in IDLE is there when a sweep starts.
-        self._idles, self._sweeps, self._loads, self._dumps = states = (
-            Signal(init=1, name="idles"),
-            Signal(name="sweeps"),
-            Signal(name="loads"),
-            Signal(name="dumps"),
-        )
-        m.d.comb += self.state.eq(Cat(states[State.SWEEP.value] | states[State.DUMP.value], self._loads | self._dumps))
+        # The state, a register each, for the clock.
+        self._idles, self._sweeps = Signal(init=1, name="idles"), Signal(name="sweeps")
+        self._loads, self._dumps = Signal(name="loads"), Signal(name="dumps")
+        m.d.comb += self.state.eq(Cat(self._sweeps | self._dumps, self._loads | self._dumps))
+        # Whether a command or a SEED write waits.
+        self._asked = self._waiting.as_value().any()
         self._output, self._group = Signal(output_context(config)), Signal(index_bits(len(config.output_groups)))
         self._activation = Signal(
             data.StructLayout(
@@ -233,7 +232,7 @@ class Sequencer(wiring.Component):
         for name in ("seed", "flush", "load", "dump"):
             with m.If(self.command[name]):
                 m.d.sync += self._waiting[name].eq(1)
-        m.d.comb += self.busy.eq(~quiet | self._waiting.as_value().any() | self.sample_complete)
+        m.d.comb += self.busy.eq(~quiet | self._asked | self.sample_complete)
         return m
 
     def _enter(self, m, state):
@@ -499,7 +498,7 @@ class Sequencer(wiring.Component):
         settings, sweep = self.settings, self._sweep
         # With U alone pending, the sample's list would not fit: it holds the inputs of two samples before.
         self._needs_null = Mux(settings.train, self.pending_u & ~self.pending_v, self.pending_u | self.pending_v)
-        null = self._waiting.as_value().any() | self._needs_null
+        null = self._asked | self._needs_null
         # The lists have their lengths long before they are swept.
         incoming, newest, older = (
             delay(m, rows, 1, name)
@@ -523,13 +522,12 @@ class Sequencer(wiring.Component):
         waiting, settings = self._waiting, self.settings
         pending = self.pending_u | self.pending_v
         start_transfer = [self._address.eq(settings.row_first), self._rows_left.eq(settings.row_count)]
-        asked = waiting.as_value().any()
         reseeds = Signal()
         # What was loaded is written before a row may read it.
         ready = self.sample_complete & ~self._unwritten
         m.d.comb += [
-            self.take_sample.eq(~asked & ready & ~self._needs_null),
-            self.start_sweep.eq(Mux(asked, quiet & pending, ready)),
+            self.take_sample.eq(~self._asked & ready & ~self._needs_null),
+            self.start_sweep.eq(Mux(self._asked, quiet & pending, ready)),
         ]
         with m.If(self.start_sweep):
             self._enter(m, State.SWEEP)
