@@ -3,6 +3,9 @@
 Source: docs/architecture.md section 2.
 """
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
 
 from dfarray.qformat import QFormat
@@ -91,6 +94,11 @@ def lookup(m: Module, index: Value, values, name: str) -> Signal:
     entry = Signal(width, name=name)
     m.d.comb += entry.eq(Const(packed, width * len(values)).word_select(index, width))
     return entry
+
+
+def one_of(chosen, values):
+    """The value whose bit of ``chosen`` is set, 0 if none is."""
+    return reduce(or_, (Mux(bit, value, 0) for bit, value in zip(chosen, values, strict=True)))
 
 
 def adder_tree(m: Module, values, name: str) -> Value:
