@@ -54,7 +54,11 @@ def overflow_registered(m: Module, value: Value, width: int, name: str) -> tuple
     low = Signal(width, name=f"{name}_low", reset_less=True)
     top = exact[width - 1 :]
     m.d.comb += exact.eq(value)
-    m.d.sync += [fits.eq(top.all() | ~top.any()), negative.eq(exact[-1]), low.eq(exact[:width])]
+    m.d.sync += [
+        fits.eq(~(top[:-1] ^ top[-1].replicate(len(top) - 1)).any()),
+        negative.eq(exact[-1]),
+        low.eq(exact[:width]),
+    ]
     return fits, negative, low
 
 

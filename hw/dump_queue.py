@@ -37,7 +37,7 @@ class DumpQueue(wiring.Component):
         m = Module()
         rows = queue_rows(self._config)
         m.submodules.memory = memory = lut_ram(self._config.array.family, Shape.cast(self.value.shape()), rows)
-        end, place = Signal(range(rows)), Signal(range(rows))
+        end, place, after = Signal(range(rows)), Signal(range(rows)), Signal(range(rows), init=1)
         # Words behind the memory: one that it has just read, and up to two that were not taken.
         fresh, held, asks, transfer = Signal(), Signal(range(3)), Signal(), Signal()
         kept = Array(Signal(Shape.cast(self.value.shape()), name=f"kept_{index}") for index in range(2))
@@ -54,10 +54,11 @@ class DumpQueue(wiring.Component):
         ]
         m.d.sync += [
             end.eq(end + self.write),
-            place.eq(place + asks),
             fresh.eq(asks),
             held.eq(held + fresh - transfer),
         ]
+        with m.If(asks):
+            m.d.sync += [place.eq(after), after.eq(after + 1)]
         with m.If(transfer):
             m.d.sync += kept[0].eq(Mux(held == 2, kept[1], memory.read_data))
         with m.Elif(held == 0):
