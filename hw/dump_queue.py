@@ -37,7 +37,8 @@ class DumpQueue(wiring.Component):
         m = Module()
         rows = queue_rows(self._config)
         m.submodules.memory = memory = lut_ram(self._config.array.family, Shape.cast(self.value.shape()), rows)
-        end, place, after = Signal(range(rows)), Signal(range(rows)), Signal(range(rows), init=1)
+        end, place = Signal(range(rows)), Signal(range(rows))
+        left, some = Signal(range(rows)), Signal()  # Not yet asked for; whether there are any.
         # Words behind the memory: one that it has just read, and up to two that were not taken.
         fresh, held, asks, transfer = Signal(), Signal(range(3)), Signal(), Signal()
         kept = Array(Signal(Shape.cast(self.value.shape()), name=f"kept_{index}") for index in range(2))
@@ -50,15 +51,16 @@ class DumpQueue(wiring.Component):
             self.words.payload.eq(Mux(held != 0, kept[0], memory.read_data)),
             transfer.eq(self.words.valid & self.words.ready),
             # Whether the host takes a word is known late: asked for is what there is room for if it takes none.
-            asks.eq((place != end) & (held + fresh <= 1)),
+            asks.eq(some & (held + fresh <= 1)),
         ]
         m.d.sync += [
             end.eq(end + self.write),
+            place.eq(place + asks),
+            left.eq(left + self.write - asks),
+            some.eq(self.write | (some & ~(asks & (left == 1)))),
             fresh.eq(asks),
             held.eq(held + fresh - transfer),
         ]
-        with m.If(asks):
-            m.d.sync += [place.eq(after), after.eq(after + 1)]
         with m.If(transfer):
             m.d.sync += kept[0].eq(Mux(held == 2, kept[1], memory.read_data))
         with m.Elif(held == 0):

@@ -23,11 +23,6 @@ def result_word(config: Configuration) -> data.StructLayout:
     )
 
 
-def _offset(value):
-    """A signed code with an offset, unsigned: their comparison is the carry alone, without a look at the signs."""
-    return Cat(value[:-1], ~value[-1])
-
-
 class ErrorUnit(wiring.Component):
     """Output error of one sample after the other; keeps g of two, a bank for each parity.
 
@@ -127,7 +122,7 @@ class ErrorUnit(wiring.Component):
         # while no logit is valid.
         with m.If(self._started):
             m.d.sync += [largest.eq(lowest), prediction.eq(0)]
-        with m.Elif(_offset(self.logit.value) > _offset(largest)):
+        with m.Elif(self.logit.value > largest):
             m.d.sync += [largest.eq(self.logit.value), prediction.eq(count)]
         return complete, largest, prediction
 
