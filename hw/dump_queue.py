@@ -56,11 +56,12 @@ class DumpQueue(wiring.Component):
         m.d.sync += [
             end.eq(end + self.write),
             place.eq(place + asks),
-            left.eq(left + self.write - asks),
             some.eq(self.write | (some & ~(asks & (left == 1)))),
             fresh.eq(asks),
             held.eq(held + fresh - transfer),
         ]
+        with m.If(self.write ^ asks):
+            m.d.sync += left.eq(left + Mux(asks, -1, 1))
         with m.If(transfer):
             m.d.sync += kept[0].eq(Mux(held == 2, kept[1], memory.read_data))
         with m.Elif(held == 0):
