@@ -3,6 +3,9 @@
 Source: docs/architecture.md section 2.
 """
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
 
 from dfarray.qformat import QFormat
@@ -51,7 +54,11 @@ def overflow_registered(m: Module, value: Value, width: int, name: str) -> tuple
     low = Signal(width, name=f"{name}_low", reset_less=True)
     top = exact[width - 1 :]
     m.d.comb += exact.eq(value)
-    m.d.sync += [fits.eq(top.all() | ~top.any()), negative.eq(exact[-1]), low.eq(exact[:width])]
+    m.d.sync += [
+        fits.eq(~(top[:-1] ^ top[-1].replicate(len(top) - 1)).any()),
+        negative.eq(exact[-1]),
+        low.eq(exact[:width]),
+    ]
     return fits, negative, low
 
 
@@ -91,6 +98,11 @@ def lookup(m: Module, index: Value, values, name: str) -> Signal:
     entry = Signal(width, name=name)
     m.d.comb += entry.eq(Const(packed, width * len(values)).word_select(index, width))
     return entry
+
+
+def one_of(chosen, values):
+    """The value whose bit of ``chosen`` is set, 0 if none is."""
+    return reduce(or_, (Mux(bit, value, 0) for bit, value in zip(chosen, values, strict=True)))
 
 
 def adder_tree(m: Module, values, name: str) -> Value:

@@ -1,6 +1,6 @@
 """The dump queue: read weights on their way out."""
 
-from amaranth.hdl import Module, Mux, Shape, Signal
+from amaranth.hdl import Array, Module, Mux, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -37,23 +37,35 @@ class DumpQueue(wiring.Component):
         m = Module()
         rows = queue_rows(self._config)
         m.submodules.memory = memory = lut_ram(self._config.array.family, Shape.cast(self.value.shape()), rows)
-        end, place, following = Signal(range(rows)), Signal(range(rows)), Signal(range(rows))
-        after = Signal(range(rows), init=1)
-        transfer = Signal()
+        end, place = Signal(range(rows)), Signal(range(rows))
+        left, some = Signal(range(rows)), Signal()  # Not yet asked for; whether there are any.
+        # Words behind the memory: one that it has just read, and up to two that were not taken.
+        fresh, held, asks, transfer = Signal(), Signal(range(3)), Signal(), Signal()
+        kept = Array(Signal(Shape.cast(self.value.shape()), name=f"kept_{index}") for index in range(2))
         m.d.comb += [
-            transfer.eq(self.words.valid & self.words.ready),
-            following.eq(Mux(transfer, after, place)),
-            memory.read_address.eq(following),
+            memory.read_address.eq(place),
             memory.write_enable.eq(self.write),
             memory.write_address.eq(end),
             memory.write_data.eq(self.value),
-            self.words.payload.eq(memory.read_data),
+            self.words.valid.eq(fresh | (held != 0)),
+            self.words.payload.eq(Mux(held != 0, kept[0], memory.read_data)),
+            transfer.eq(self.words.valid & self.words.ready),
+            # Whether the host takes a word is known late: asked for is what there is room for if it takes none.
+            asks.eq(some & (held + fresh <= 1)),
         ]
         m.d.sync += [
-            place.eq(following),
             end.eq(end + self.write),
-            self.words.valid.eq(Mux(transfer, after != end, place != end)),
+            place.eq(place + asks),
+            some.eq(self.write | (some & ~(asks & (left == 1)))),
+            fresh.eq(asks),
+            held.eq(held + fresh - transfer),
         ]
+        with m.If(self.write ^ asks):
+            m.d.sync += left.eq(left + Mux(asks, -1, 1))
         with m.If(transfer):
-            m.d.sync += after.eq(after + 1)
+            m.d.sync += kept[0].eq(Mux(held == 2, kept[1], memory.read_data))
+        with m.Elif(held == 0):
+            m.d.sync += kept[0].eq(memory.read_data)
+        with m.If(held <= 1):
+            m.d.sync += kept[1].eq(memory.read_data)
         return m

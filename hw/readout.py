@@ -63,15 +63,17 @@ class Readout(wiring.Component):
         m.submodules.sums = sums = block_ram(config.array.family, signed(width), classes + 1)
 
         row, following = Signal(index_bits(classes + 1)), Signal(index_bits(classes + 1))
-        group = Signal(index_bits(groups))
+        after = Signal(index_bits(classes + 1), init=1)
+        group, is_gram = Signal(index_bits(groups)), Signal()
         arrives = self.partial.valid
-        is_gram = row == classes
-        m.d.comb += following.eq(Mux(arrives, Mux(is_gram, 0, row + 1), row))
+        m.d.comb += following.eq(Mux(arrives, after, row))
         m.d.sync += row.eq(following)
+        with m.If(arrives):
+            m.d.sync += [after.eq(Mux(after == classes, 0, after + 1)), is_gram.eq(after == classes)]
+            with m.If(is_gram):
+                m.d.sync += group.eq(group + 1)
         with m.If(delay(m, self.start, 1, "started", reset_less=False)):
-            m.d.sync += [row.eq(0), group.eq(0)]
-        with m.Elif(arrives & is_gram):
-            m.d.sync += group.eq(group + 1)
+            m.d.sync += [row.eq(0), after.eq(1), is_gram.eq(0), group.eq(0)]
         # Read ahead: two cycles later the row arrived a cycle ago. The group before wrote it long ago.
         m.d.comb += before.read_address.eq(following)
         partial = delay(m, self.partial, 1, "arrived", reset_less=False)

@@ -1,11 +1,11 @@
 """The register file behind an AXI4-Lite port; :mod:`dfarray.register_map` is its specification."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import delay
+from dfarray.hw.arithmetic import delay, one_of
 from dfarray.hw.settings import COMMANDS, settings_layout
 from dfarray.register_map import ADDRESS_BITS, Access, register_map
 
@@ -52,7 +52,7 @@ class RegisterFile(wiring.Component):
     bus : In AxiLite
         A write answers one cycle after its address and data, a read three cycles after its address.
     settings : Out(settings_layout)
-        Change the cycle after the write is accepted.
+        Change two cycles after the write is accepted.
     command : Out
         Strobes, a cycle later: whether the rows of a load or dump are allowed is found in between.
     busy, pending, sample_done, framing_error : In
@@ -85,6 +85,7 @@ class RegisterFile(wiring.Component):
         }
         refused = Signal()
         asked = Signal(COMMANDS)
+        self._written = Signal(data.StructLayout({"valid": 1, "place": ADDRESS_BITS - 2, "data": 32, "strobe": 4}))
         self._write(m, values, asked)
         self._pass_on(m, values, asked, refused)
         self._read(m, values, asked, refused)
@@ -103,7 +104,7 @@ class RegisterFile(wiring.Component):
 
     def _write(self, m, values, asked):
         bus = self.bus
-        accept = Signal()
+        accept, written = Signal(), self._written
         m.d.comb += [
             accept.eq(bus.awvalid & bus.wvalid & (~bus.bvalid | bus.bready)),
             bus.awready.eq(accept),
@@ -112,26 +113,32 @@ class RegisterFile(wiring.Component):
         m.d.sync += asked.eq(0)
         with m.If(bus.bready):
             m.d.sync += bus.bvalid.eq(0)
+        places = [self._map[name].offset >> 2 for name in (*values, "COMMAND")]
+        writable = Cat(bus.awaddr[2:] == place for place in places).any()
+        m.d.sync += [
+            written.valid.eq(accept),
+            written.place.eq(bus.awaddr[2:]),
+            written.data.eq(bus.wdata),
+            written.strobe.eq(bus.wstrb),
+        ]
         with m.If(accept):
-            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(OKAY)]
-            with m.Switch(bus.awaddr[2:]):
-                for name, target in values.items():
-                    with m.Case(self._map[name].offset >> 2):
-                        self._store(m, self._map[name], target, asked)
-                with m.Case(self._map["COMMAND"].offset >> 2), m.If(bus.wstrb[0]):
-                    m.d.sync += [
-                        asked.flush.eq(bus.wdata[0]),
-                        asked.load.eq(bus.wdata[1]),
-                        asked.dump.eq(bus.wdata[2]),
-                    ]
-                with m.Default():
-                    m.d.sync += bus.bresp.eq(SLAVE_ERROR)
+            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(Mux(writable, OKAY, SLAVE_ERROR))]
+        with m.If(written.valid), m.Switch(written.place):
+            for name, target in values.items():
+                with m.Case(self._map[name].offset >> 2):
+                    self._store(m, self._map[name], target, asked)
+            with m.Case(self._map["COMMAND"].offset >> 2), m.If(written.strobe[0]):
+                m.d.sync += [
+                    asked.flush.eq(written.data[0]),
+                    asked.load.eq(written.data[1]),
+                    asked.dump.eq(written.data[2]),
+                ]
 
     def _store(self, m, register, target, asked):
         for item in register.fields:
             for bit in range(item.low, item.low + item.width):
-                with m.If(self.bus.wstrb[bit // 8]):
-                    m.d.sync += target[bit].eq(self.bus.wdata[bit])
+                with m.If(self._written.strobe[bit // 8]):
+                    m.d.sync += target[bit].eq(self._written.data[bit])
         if register.name == "SEED":
             m.d.sync += asked.seed.eq(1)
 
@@ -173,21 +180,24 @@ class RegisterFile(wiring.Component):
             "MACS_LOW": macs[:32],
             "MACS_HIGH": macs[32:],
         }
-        # One read at a time: its address, the choice in each group of registers, the choice of a group.
+        # One read at a time, and none in the cycle after a write, which is about to change what is read. First its
+        # address, then the choice in each group of registers, then the choice of a group.
         reading, chosen, known = Signal(), Signal(), Signal()
-        address = Signal(ADDRESS_BITS - 2)
-        m.d.comb += bus.arready.eq(~(reading | chosen | bus.rvalid))
-        with m.If(bus.arready):
-            m.d.sync += address.eq(bus.araddr[2:])
         by_place = {self._map[name].offset >> 2: value for name, value in readable.items()}
-        groups = Array(Signal(32, name=f"group_{index}") for index in range(-(-(max(by_place) + 1) // 4)))
+        groups = [Signal(32, name=f"group_{index}") for index in range(-(-(max(by_place) + 1) // 4))]
+        address, column, chosen_group = Signal(ADDRESS_BITS - 2), Signal(4), Signal(len(groups))
+        m.d.comb += bus.arready.eq(~(reading | chosen | bus.rvalid | self._written.valid))
+        with m.If(bus.arready):
+            m.d.sync += [address.eq(bus.araddr[2:]), column.eq(1 << bus.araddr[2:4])]
         for index, group in enumerate(groups):
-            words = Array(Value.cast(by_place.get(4 * index + k, 0)) for k in range(4))
-            m.d.sync += group.eq(words[address[:2]])
+            m.d.sync += group.eq(one_of(column, [Value.cast(by_place.get(4 * index + k, 0)) for k in range(4)]))
+        known_now = Signal()
+        m.d.comb += known_now.eq(Cat(address == place for place in by_place).any())
         m.d.sync += [
             reading.eq(bus.arvalid & bus.arready),
             chosen.eq(reading),
-            known.eq(Cat(address == place for place in by_place).any()),
+            known.eq(known_now),
+            chosen_group.eq(Cat(known_now & (address[2:] == index) for index in range(len(groups)))),
         ]
         with m.If(bus.rready):
             m.d.sync += bus.rvalid.eq(0)
@@ -195,5 +205,5 @@ class RegisterFile(wiring.Component):
             m.d.sync += [
                 bus.rvalid.eq(1),
                 bus.rresp.eq(Mux(known, OKAY, SLAVE_ERROR)),
-                bus.rdata.eq(Mux(known, groups[address[2:]], 0)),
+                bus.rdata.eq(one_of(chosen_group, groups)),
             ]

@@ -1,8 +1,5 @@
 """The tile: L lanes, one error scalar, an activation unit, and what it remembers of the two samples before."""
 
-from functools import reduce
-from operator import or_
-
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -15,6 +12,7 @@ from dfarray.hw.arithmetic import (
     fabric_product,
     fabric_product_latency,
     lookup,
+    one_of,
     q_shape,
     round_half_up,
     saturate_registered,
@@ -41,11 +39,6 @@ CHAINS = {
     "partial": partial_sum,
     "feedback": feedback_word,
 }
-
-
-def one_of(chosen, values):
-    """The value whose bit of ``chosen`` is set, 0 if none is; signed values of equal or different widths."""
-    return reduce(or_, (Mux(bit, value, 0) for bit, value in zip(chosen, values, strict=True)))
 
 
 class Tile(wiring.Component):
