@@ -68,7 +68,7 @@ collect token."""
 PARTIAL = 2
 """Of E + S + PARTIAL: from an output row in a tile's hop register to the tile's partial register."""
 
-SOFTMAX, SQUARED = 25, 13
+SOFTMAX, SQUARED = 26, 13
 """From the last logit to the first g: C + SOFTMAX, or SQUARED."""
 
 WALK = 5

@@ -257,7 +257,7 @@ class _Sequencer:
         item, sample, cycle = self.passes[self.slot], self.sample, self.cycle
         last_slot = self.slot == len(self.passes) - 1
         if self.row == 0:
-            if sample > 1 and (cycle <= self.feedback.done["shadow"] or cycle - self.asked == 1):
+            if sample > 1 and (cycle <= self.feedback.done["shadow"] or cycle - self.asked <= 2):
                 return False
             if cycle - self.last_row[self.slot] <= self.latency.align + 2:
                 return False
@@ -277,7 +277,7 @@ class _Sequencer:
         if self.row == 0:
             self.asked = cycle
             self.feedback.ask(
-                "shadow", cycle, 0 if last_slot else self.slot + 1, sample - 1 if last_slot else sample - 2
+                "shadow", cycle + 1, 0 if last_slot else self.slot + 1, sample - 1 if last_slot else sample - 2
             )
         self.last_row[self.slot] = cycle
         self.row += 1

@@ -46,7 +46,7 @@ class Core(wiring.Component):
     framing_error, sample_done : Out(1)
         Strobes for counters.
     macs : Out
-        Useful multiply-accumulates begun in the cycle before.
+        Useful multiply-accumulates decided three cycles before.
     """
 
     def __init__(self, config: Configuration, weights):

@@ -28,6 +28,7 @@ class Decoder(wiring.Component):
         One cycle; the noise changes on its way.
     command : Out(lane_command)
     load : Out, one bit a lane
+        A cycle after the command.
     takes_part : Out(1)
         Whether a packet's row is here, align + 1 cycles after its lane stage; always, but in the bias tile.
     swap : Out(1)
@@ -92,9 +93,9 @@ class Decoder(wiring.Component):
         gram = flag("gram", packet.op == Operation.GRAM)
         activate = flag("activate", activates)
         loads = flag("loads", packet.op == Operation.LOAD)
+        load_here = flag("load_here", inside & (packet.op == Operation.LOAD) & (packet.tile == self._index))
         for k in range(len(self.load)):
-            here = inside & (packet.op == Operation.LOAD) & (packet.tile == self._index) & (packet.lane == k)
-            m.d.sync += self.load[k].eq(here)
+            m.d.sync += self.load[k].eq(load_here & (stage.lane == k))
 
         here = flag("inside", inside)
         align, multiply = latency.align, latency.multiply

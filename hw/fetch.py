@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import delay, q_shape
+from dfarray.hw.arithmetic import delay, one_of, q_shape
 from dfarray.hw.packets import Operation, broadcast_packet
 from dfarray.hw.sequencer import decision
 from dfarray.hw.stores import STORE_READ, row_entry
@@ -60,30 +60,26 @@ class Fetch(wiring.Component):
         m.d.comb += [self.error_class.eq(asked["class"]), self.error_bank.eq(asked.parity)]
         coming = delay(m, asked, STORE_READ - 2, "coming", reset_less=False)
         read = delay(m, coming, 1, "read", reset_less=False)
-        hidden, listed, nothing, reads, errs = (
-            Signal(name=name) for name in ("hidden", "listed", "nothing", "reads", "errs")
-        )
-        rows = (coming.op == Operation.FORWARD) | (coming.op == Operation.FUSED)
+        listed, nothing, errs = (Signal(name=name) for name in ("listed", "nothing", "errs"))
         m.d.sync += [
-            hidden.eq(rows),
-            listed.eq(rows & ~coming.bias),
+            listed.eq(coming.row & ~coming.bias),
             nothing.eq(coming.null & coming.inputs),
-            reads.eq(coming.op == Operation.READ),
-            errs.eq(coming.op == Operation.OUT_FUSED),
+            errs.eq(coming.output & coming.update),
         ]
         error = delay(m, self.error, STORE_READ - 2, "error")
         entry = Signal(row_entry(self._config))
-        m.d.comb += entry.eq(Mux(read.inputs, self.inputs, self.activations))
+        one_store = len(self._config.network.layers) == 3
+        m.d.comb += entry.eq(self.inputs if one_store else Mux(read.inputs, self.inputs, self.activations))
 
         packet = Signal(broadcast_packet(self._config))
         row = Signal.like(self.row)
         m.d.comb += row.eq(read.base + Mux(listed, entry.index, 0))
         m.d.sync += [self.row.eq(row), self.noise.eq(read.noise)]
         m.d.sync += [
-            packet.op.eq(read.op),
+            packet.op.eq(self._operation(read)),
             packet.address.eq(row),
             packet.first.eq(read.first),
-            packet.swap.eq(hidden & read.first),
+            packet.swap.eq(read.row & read.first),
             packet.last.eq(read.last),
             packet.tile.eq(read.tile),
             packet.lane.eq(read.lane),
@@ -95,9 +91,9 @@ class Fetch(wiring.Component):
                 packet.payload.x.prev.eq(Mux(nothing, entry.current, entry.previous)),
                 packet.payload.x.cur.eq(Mux(nothing, 0, entry.current)),
             ]
-        with m.Elif(hidden):
+        with m.Elif(read.row):
             m.d.sync += [packet.payload.x.prev.eq(one), packet.payload.x.cur.eq(one)]
-        with m.Elif(reads):
+        with m.Elif(read.read):
             m.d.sync += [packet.payload.x.prev.eq(0), packet.payload.x.cur.eq(1)]
         with m.Elif(errs):
             m.d.sync += packet.payload.value.eq(error)
@@ -105,3 +101,18 @@ class Fetch(wiring.Component):
             m.d.sync += packet.payload.value.eq(read.value)
         m.d.comb += self.packet.eq(delay(m, packet, FETCH - STORE_READ - 1, "packet", reset_less=False))
         return m
+
+    @staticmethod
+    def _operation(read):
+        """The operation of what was decided; none if nothing was."""
+        return one_of(
+            [read.row, read.activate, read.output, read.gram, read.load, read.read],
+            [
+                Mux(read.update, Operation.FUSED, Operation.FORWARD),
+                Operation.ACTIVATE,
+                Mux(read.update, Operation.OUT_FUSED, Operation.OUT),
+                Operation.GRAM,
+                Operation.LOAD,
+                Operation.READ,
+            ],
+        )

@@ -75,7 +75,7 @@ class Lane(wiring.Component):
     command : In(lane_command)
         One row a cycle.
     load : In(1)
-        The lane's weight is replaced by ``command.loaded``.
+        The weight of the command before is replaced by ``command.loaded``.
     shadow, correcting : In {enable, value}
         Store a delta for the slot to come, or for the next ACTIVATE.
     swap : In(1)
@@ -154,7 +154,15 @@ class Lane(wiring.Component):
         difference = delay(m, before - rounded, 1, "difference")
         updated = saturate(m, difference, formats.weight.width, "updated")
         m.d.sync += [
-            self.write_enable.eq(delay(m, updates | self.load, align, "writing", reset_less=False)),
+            self.write_enable.eq(
+                delay(
+                    m,
+                    delay(m, updates, 1, "updates", reset_less=False) | self.load,
+                    align - 1,
+                    "writing",
+                    reset_less=False,
+                )
+            ),
             self.write_address.eq(command.write_address),
             self.write_data.eq(Mux(command.gram, local.gram, updated)),
         ]

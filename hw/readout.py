@@ -102,10 +102,13 @@ class Readout(wiring.Component):
         scanning, index = Signal(), Signal(index_bits(classes))
         now = finished | scanning
         ends = index == classes - 1
-        m.d.sync += [scanning.eq(now & ~ends), index.eq(Mux(now & ~ends, index + 1, 0))]
-        m.d.comb += [self.read_class.eq(index), sums.read_address.eq(index)]
+        coming = Mux(now & ~ends, index + 1, 0)
+        m.d.sync += [scanning.eq(now & ~ends), index.eq(coming)]
+        # g comes from far away, so it is read a cycle ahead.
+        m.d.comb += [self.read_class.eq(coming), sums.read_address.eq(index)]
+        error = delay(m, self.error, 1, "error")
         # The scan starts 3 cycles after the gram: read, multiply, round, subtract, round, saturate.
-        product = fabric_product(m, self.error, rounded, "product")
+        product = fabric_product(m, error, rounded, "product")
         shift = config.correction_shift
         exact_kappa = round_half_up(product, shift) if shift >= 0 else product << -shift
         kappa = delay(m, Mux(self.correct, exact_kappa, 0), 1, "kappa")

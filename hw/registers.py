@@ -85,7 +85,10 @@ class RegisterFile(wiring.Component):
         }
         refused = Signal()
         asked = Signal(COMMANDS)
-        self._written = Signal(data.StructLayout({"valid": 1, "place": ADDRESS_BITS - 2, "data": 32, "strobe": 4}))
+        # A write a cycle after it was accepted; ``chosen``: which register it goes to, a bit each.
+        self._written = Signal(
+            data.StructLayout({"valid": 1, "chosen": len(values) + 1, "data": 32, "strobe": 4}), name="written"
+        )
         self._write(m, values, asked)
         self._pass_on(m, values, asked, refused)
         self._read(m, values, asked, refused)
@@ -113,26 +116,27 @@ class RegisterFile(wiring.Component):
         m.d.sync += asked.eq(0)
         with m.If(bus.bready):
             m.d.sync += bus.bvalid.eq(0)
-        places = [self._map[name].offset >> 2 for name in (*values, "COMMAND")]
-        writable = Cat(bus.awaddr[2:] == place for place in places).any()
+        writable = [*values, "COMMAND"]
+        chosen = Cat(bus.awaddr[2:] == self._map[name].offset >> 2 for name in writable)
         m.d.sync += [
             written.valid.eq(accept),
-            written.place.eq(bus.awaddr[2:]),
+            written.chosen.eq(Mux(accept, chosen, 0)),
             written.data.eq(bus.wdata),
             written.strobe.eq(bus.wstrb),
         ]
         with m.If(accept):
-            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(Mux(writable, OKAY, SLAVE_ERROR))]
-        with m.If(written.valid), m.Switch(written.place):
-            for name, target in values.items():
-                with m.Case(self._map[name].offset >> 2):
-                    self._store(m, self._map[name], target, asked)
-            with m.Case(self._map["COMMAND"].offset >> 2), m.If(written.strobe[0]):
-                m.d.sync += [
-                    asked.flush.eq(written.data[0]),
-                    asked.load.eq(written.data[1]),
-                    asked.dump.eq(written.data[2]),
-                ]
+            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(Mux(chosen.any(), OKAY, SLAVE_ERROR))]
+        for name, is_written in zip(writable, written.chosen, strict=True):
+            with m.If(is_written):
+                if name != "COMMAND":
+                    self._store(m, self._map[name], values[name], asked)
+                    continue
+                with m.If(written.strobe[0]):
+                    m.d.sync += [
+                        asked.flush.eq(written.data[0]),
+                        asked.load.eq(written.data[1]),
+                        asked.dump.eq(written.data[2]),
+                    ]
 
     def _store(self, m, register, target, asked):
         for item in register.fields:
@@ -145,8 +149,9 @@ class RegisterFile(wiring.Component):
     def _pass_on(self, m, values, asked, refused):
         rows = self._config.array.bank_rows
         first, count = (values[name][: rows.bit_length()] for name in ("ROW_FIRST", "ROW_COUNT"))
+        # As the rows were when the command was written, in the cycle before.
         allowed = Signal()
-        m.d.comb += allowed.eq((count != 0) & (first + count <= rows))
+        m.d.sync += allowed.eq((count != 0) & (first + count <= rows))
         m.d.sync += [
             self.command.seed.eq(asked.seed),
             self.command.flush.eq(asked.flush),
@@ -163,7 +168,7 @@ class RegisterFile(wiring.Component):
             samples.eq(samples + delay(m, self.sample_done, 1, "sample_done")),
             framing_errors.eq(framing_errors + delay(m, self.framing_error, 1, "framing_error")),
             busy_cycles.eq(busy_cycles + delay(m, self.busy, 1, "busy")),
-            macs.eq(macs + delay(m, self.macs, 2, "macs")),
+            macs.eq(macs + delay(m, self.macs, 1, "macs")),
         ]
         commanded = asked.as_value().any() | self.command.as_value().any()
         busy = delay(m, self.busy | commanded, 1, "busy_or_commanded", reset_less=False)

@@ -8,7 +8,7 @@ from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import delay, lookup
 from dfarray.hw.collector import collect_request
 from dfarray.hw.context import output_context, sample_settings
-from dfarray.hw.packets import Kind, Operation
+from dfarray.hw.packets import Kind
 from dfarray.hw.settings import COMMANDS, settings_layout
 from dfarray.trace import STATES, index_bits, output_signals, packet_width
 
@@ -22,15 +22,22 @@ class State(enum.Enum, shape=2):
     DUMP = STATES["DUMP"]
 
 
+PACKETS = ("row", "activate", "output", "gram", "load", "read")
+"""What can be decided."""
+
+
 def decision(config: Configuration) -> data.StructLayout:
     """The packet decided in this cycle, without what the fetch stage adds.
 
-    ``base`` is the bank row, an entry's index not added; ``bias``: x is the bias input; ``inputs``: the entry is the
-    input store's; ``null``: of a NULL sweep; ``class``: whose g of ``parity``'s bank is the value of an OUT_FUSED.
+    ``row``, ``activate``, ``output``, ``gram``, ``load``, ``read``: what is decided, at most one of them; ``update``: a
+    row that is fused with an update; ``base`` is the bank row, an entry's index not added; ``bias``: x is the bias
+    input; ``inputs``: the entry is the input store's; ``null``: of a NULL sweep; ``class``: whose g of ``parity``'s
+    bank is the value of an OUT_FUSED.
     """
     return data.StructLayout(
         {
-            "op": Operation,
+            **dict.fromkeys(PACKETS, 1),
+            "update": 1,
             "base": index_bits(config.array.bank_rows),
             "value": signed(packet_width(config)),
             "first": 1,
@@ -82,7 +89,6 @@ class Sequencer(wiring.Component):
     ready : In(2)
         Whether g is complete, a bit a bank.
     decision : Out(decision)
-        ``op`` is IDLE when nothing is decided.
     entry : Out
         Row-list entry of the decided row.
     collect, collect_request : Out
@@ -98,7 +104,7 @@ class Sequencer(wiring.Component):
         A requested weight has left.
     busy : Out(1)
     macs : Out
-        Useful multiply-accumulates of the packet decided two cycles before.
+        Useful multiply-accumulates of the packet decided three cycles before.
     """
 
     def __init__(self, config: Configuration):
@@ -107,9 +113,10 @@ class Sequencer(wiring.Component):
         slot = index_bits(len(config.passes))
         rows, array = self._row_bits, config.array
         self.state = Signal(State)
-        self.slot, self.row = Signal(slot), Signal(rows)
-        self.pending_u, self.pending_v, self.parity = Signal(), Signal(), Signal()
-        self.activate, self.output = Signal(), Signal()
+        self.slot, self.row = Signal(slot, name="slot"), Signal(rows, name="row")
+        self.pending_u, self.pending_v = Signal(name="pending_u"), Signal(name="pending_v")
+        self.parity = Signal()
+        self.activate, self.output = Signal(name="activates"), Signal(name="outputs")
         self.output_row = Signal(index_bits(config.network.classes + 1))
         gram = signed(config.gram.width)
         request = feedback_request(config)
@@ -162,12 +169,14 @@ class Sequencer(wiring.Component):
         config, latency = self._config, self._config.latency
         layers = len(config.network.layers) - 1
         self._sweep = Signal(sample_settings(config))  # Of the sweep under way.
-        self._null, self._previous, self._first = Signal(), Signal(), Signal(init=1)
+        self._null, self._previous = Signal(name="null"), Signal(name="previous")
+        self._first = Signal(init=1, name="first")
         self._freeze_u, self._freeze_v = Signal(layers), Signal(layers)
         self._waiting = Signal(COMMANDS)
-        self._address, self._rows_left = Signal(index_bits(config.array.bank_rows)), Signal(self._row_bits)
-        self._ends, self._opens, self._row_decided = Signal(), Signal(), Signal()
-        # The state, a register each; whatever waits in IDLE is there when a sweep starts.
+        self._address = Signal(index_bits(config.array.bank_rows))
+        self._rows_left, self._requested = Signal(self._row_bits, name="rows_left"), Signal(name="requested")
+        self._ends, self._opens = Signal(name="ends"), Signal(name="opens")
+        self._row_decided = Signal(name="row_decided")
         # The state, a register each, for the clock.
         self._idles, self._sweeps = Signal(init=1, name="idles"), Signal(name="sweeps")
         self._loads, self._dumps = Signal(name="loads"), Signal(name="dumps")
@@ -194,24 +203,25 @@ class Sequencer(wiring.Component):
             phase = Signal()
             m.d.sync += phase.eq(~phase)
             tick = ~phase
-        resting, settled = Signal(range(latency.settle + 1)), Signal(init=1)
-        quiet = Signal()
-        m.d.comb += quiet.eq(self._idles & ~self.activate & ~self.output & self.error_idle & settled)
-        with m.If(self.decision.op != Operation.IDLE):
-            m.d.sync += [resting.eq(latency.settle), settled.eq(0)]
-        with m.Elif(~settled):
-            m.d.sync += [resting.eq(resting - 1), settled.eq(resting == 1)]
+        decided = delay(m, Cat(self.decision[name] for name in PACKETS), 1, "decided", reset_less=False).any()
+        unsettled = self._timer(m, decided, latency.settle - 1, "unsettled")
+        was_quiet = Signal(init=1)
+        m.d.sync += was_quiet.eq(self._idles & ~self.activate & ~self.output & self.error_idle & ~decided & ~unsettled)
+        # Nothing but a sweep, LOAD or DUMP ends it, and those show in the state.
+        quiet = self._idles & was_quiet
 
-        self._left, self._at_end = Signal(self._row_bits), Signal()
-        self._list, self._list_empty = Signal(self._row_bits), Signal()
+        self._left, self._at_end = Signal(self._row_bits, name="left"), Signal(name="at_end")
+        self._list, self._list_empty = Signal(self._row_bits, name="list"), Signal(name="list_empty")
 
         self._prepare_sweep(m)
         loads = self._loads & self.load_valid & tick
+        m.d.comb += self.load_ready.eq(self._loads & tick)
         self._unwritten = self._timer(m, loads, latency.align, "loaded")
 
         # Whether each may be decided was found out a cycle before, and at most one of them may.
-        output_next, activate_next, neither_next = Signal(), Signal(), Signal(init=1)
-        output, activate = Signal(), Signal()
+        output_next, activate_next = Signal(name="output_next"), Signal(name="activate_next")
+        neither_next = Signal(init=1)
+        output, activate = Signal(name="decides_output"), Signal(name="decides_activate")
         m.d.comb += [output.eq(output_next & tick), activate.eq(activate_next & tick)]
         self._hidden_rows(m, tick & neither_next, activate)
         activate_follows = self._activations(m, activate)
@@ -225,10 +235,13 @@ class Sequencer(wiring.Component):
         with m.If(self._idles):
             reseeds = self._idle(m, quiet)
         m.d.sync += self.reseed.eq(reseeds)
+        with m.If(self._loads | self._dumps):
+            m.d.comb += self.decision.base.eq(self._address)
         with m.If(self._loads):
-            self._load(m, tick)
+            self._load(m, loads)
         with m.If(self._dumps):
             self._dump(m, tick)
+        self._count_words(m, loads)
         for name in ("seed", "flush", "load", "dump"):
             with m.If(self.command[name]):
                 m.d.sync += self._waiting[name].eq(1)
@@ -271,8 +284,8 @@ class Sequencer(wiring.Component):
         first = self._first
         known = inputs | self.list_complete
         last = Mux(inputs, self._at_end, self.list_complete & (self.row == self.list_rows))
-        may, ends = Signal(), self._ends
-        first_next, last_next = Signal(), Signal()
+        may, ends = Signal(name="decides_row"), self._ends
+        first_next, last_next = Signal(name="first_next"), Signal(name="last_next")
         m.d.comb += [
             may.eq(
                 free
@@ -307,13 +320,15 @@ class Sequencer(wiring.Component):
         unwritten, unwritten_next = (
             Cat(valid & (slot == number) for valid, slot in decided).any() for number in (self.slot, following)
         )
+        # Deltas are asked for a cycle later, and what was delivered before is valid for one more.
+        asks = delay(m, may & first, 1, "asks", reset_less=False)
         with m.If(ends):
             m.d.sync += [
                 wanted.eq(wanted_next),
-                first_next.eq(~unwritten_next & (slots > 1) & (~wanted_next | (self.delivered & ~first))),
+                first_next.eq(~unwritten_next & (slots > 1) & (~wanted_next | (self.delivered & ~first & ~asks))),
             ]
         with m.Else():
-            m.d.sync += first_next.eq(~unwritten & (~wanted | self.delivered))
+            m.d.sync += first_next.eq(~unwritten & (~wanted | (self.delivered & ~asks)))
         # A last row waits until its ACTIVATE has room, and the last one of a sweep for U's errors.
         no_errors = self._last_slot & self.pending_u & ~self.ready.bit_select(self.parity, 1)
         no_room = self._timer(m, activated, self._config.array.lanes - 2, "activated")
@@ -330,13 +345,14 @@ class Sequencer(wiring.Component):
             packet.inputs.eq(inputs),
             packet.null.eq(self._null),
             packet.noise.eq(self.noise_state),
-            request.valid.eq(may & first),
-            request.slot.eq(following),
-            request.bank.eq(self.parity ^ self._last_slot),
-            request.needed.eq(wanted_next),
+            packet.row.eq(may),
+            packet.update.eq(self.pending_u),
+            request.valid.eq(asks),
+            request.slot.eq(delay(m, following, 1, "asked_slot")),
+            request.bank.eq(delay(m, self.parity ^ self._last_slot, 1, "asked_bank")),
+            request.needed.eq(delay(m, wanted_next, 1, "asked_needed")),
         ]
         with m.If(may):
-            m.d.comb += packet.op.eq(Mux(self.pending_u, Operation.FUSED, Operation.FORWARD))
             m.d.sync += [self.row.eq(Mux(last, 0, self.row + 1)), first.eq(last)]
         with m.If(ends):
             m.d.sync += [self.slot.eq(following), self.activate.eq(1)]
@@ -345,23 +361,21 @@ class Sequencer(wiring.Component):
         with m.If(may | self._idles):
             m.d.sync += [
                 self._left.eq(Mux(self._idles, self._swept, left)),
-                self._at_end.eq(Mux(self._idles, self._swept == 0, empty)),
+                self._at_end.eq(Mux(self._idles, self._swept_empty, empty)),
             ]
         self._end_slot(m, ends, inputs)
         m.d.comb += self._row_decided.eq(may & ~first)
 
     def _count(self, m, output):
-        """Useful multiply-accumulates, two cycles later."""
-        context, hidden = self._output, self._row_decided
-        frozen = self._freeze_u.bit_select(self._layer, 1)
-        weights = output & (self.output_row != self._config.network.classes)
-        forwards, updates = Signal(), Signal()
-        counted = delay(m, Mux(output, self._group_neurons, self._neurons), 1, "counted_neurons")
-        m.d.sync += [
-            forwards.eq(Mux(weights, ~context.null, hidden & ~self._null)),
-            updates.eq(Mux(weights, context.update, hidden & self.pending_u & ~frozen)),
-        ]
-        m.d.sync += self.macs.eq(Mux(forwards, counted, 0) + Mux(updates, counted, 0))
+        """Useful multiply-accumulates, three cycles later."""
+        context, frozen = self._output, self._freeze_u.bit_select(self._layer, 1)
+        gram = self.output_row == self._config.network.classes
+        outputs = delay(m, Cat(~context.null, context.update) & (output & ~gram).replicate(2), 1, "output_counts")
+        hidden = delay(m, self._row_decided, 1, "row_counts", reset_less=False).replicate(2)
+        rows = delay(m, Cat(~self._null, self.pending_u & ~frozen), 1, "row_operations") & hidden
+        counts = delay(m, outputs | rows, 1, "counts")
+        counted = delay(m, Mux(output, self._group_neurons, self._neurons), 2, "counted_neurons")
+        m.d.sync += self.macs.eq(Mux(counts[0], counted, 0) + Mux(counts[1], counted, 0))
 
     def _end_slot(self, m, ends, inputs):
         """The last row of a slot is decided: an ACTIVATE waits; after the last slot the generations move on.
@@ -395,7 +409,7 @@ class Sequencer(wiring.Component):
         with m.If(delay(m, ends, 1, "ended", reset_less=False)):
             m.d.sync += waiting.eq(ending)
 
-        finished, trains = Signal(), Signal()
+        finished, trains = Signal(name="finished"), Signal(name="trains")
         m.d.sync += [finished.eq(ends & self._last_slot), trains.eq(trained)]
         m.d.comb += [
             self.advance_noise.eq(finished & delay(m, self.pending_u, 1, "applied")),
@@ -442,7 +456,7 @@ class Sequencer(wiring.Component):
         ]
         with m.If(may):
             m.d.comb += [
-                packet.op.eq(Operation.ACTIVATE),
+                packet.activate.eq(1),
                 packet.first.eq(waiting.correct),
                 packet.value.eq(Mux(waiting.correct, waiting.gram, 0)),
                 packet.slot.eq(waiting.slot),
@@ -479,7 +493,9 @@ class Sequencer(wiring.Component):
         with m.If(may):
             m.d.comb += [
                 self.error_start.eq(self._opens & ~context.null),
-                packet.op.eq(Mux(gram, Operation.GRAM, Mux(context.update, Operation.OUT_FUSED, Operation.OUT))),
+                packet.output.eq(~gram),
+                packet.gram.eq(gram),
+                packet.update.eq(context.update),
                 packet.base.eq(base + Mux(gram, 0, self.output_row)),
                 packet.last.eq(~context.null),
                 packet.parity.eq(context.parity),
@@ -505,12 +521,17 @@ class Sequencer(wiring.Component):
             for name, rows in (("incoming", self.next_rows), ("newest", self.rows_newest), ("older", self.rows_older))
         )
         self._swept = Mux(null, Mux(self.pending_v, older, newest), incoming)
+        nothing = [
+            delay(m, rows == 0, 1, f"no_{name}")
+            for name, rows in (("incoming", self.next_rows), ("newest", self.rows_newest), ("older", self.rows_older))
+        ]
+        self._swept_empty = Mux(null, Mux(self.pending_v, nothing[2], nothing[1]), nothing[0])
         with m.If(self._idles):
             m.d.sync += [
                 self._null.eq(null),
                 self._previous.eq(null & self.pending_v),
                 self._list.eq(self._swept),
-                self._list_empty.eq(self._swept == 0),
+                self._list_empty.eq(self._swept_empty),
                 sweep.train.eq(settings.train),
                 sweep.label.eq(self.label),
                 sweep.mantissa.eq(settings.rate_mantissa),
@@ -521,7 +542,6 @@ class Sequencer(wiring.Component):
     def _idle(self, m, quiet):
         waiting, settings = self._waiting, self.settings
         pending = self.pending_u | self.pending_v
-        start_transfer = [self._address.eq(settings.row_first), self._rows_left.eq(settings.row_count)]
         reseeds = Signal()
         # What was loaded is written before a row may read it.
         ready = self.sample_complete & ~self._unwritten
@@ -531,46 +551,41 @@ class Sequencer(wiring.Component):
         ]
         with m.If(self.start_sweep):
             self._enter(m, State.SWEEP)
-        with m.Elif(quiet & waiting.seed):
-            m.d.comb += reseeds.eq(1)
-            m.d.sync += waiting.seed.eq(0)
-        with m.Elif(quiet & waiting.flush):
-            m.d.sync += waiting.flush.eq(0)
-        with m.Elif(quiet & waiting.load):
-            self._enter(m, State.LOAD)
-            m.d.sync += [*start_transfer, waiting.load.eq(0)]
-        with m.Elif(quiet & waiting.dump):
-            self._enter(m, State.DUMP)
-            m.d.sync += [*start_transfer, waiting.dump.eq(0)]
+        with m.If(quiet & ~pending):
+            with m.If(waiting.seed):
+                m.d.comb += reseeds.eq(1)
+                m.d.sync += waiting.seed.eq(0)
+            with m.Elif(waiting.flush):
+                m.d.sync += waiting.flush.eq(0)
+            with m.Elif(waiting.load):
+                self._enter(m, State.LOAD)
+                m.d.sync += waiting.load.eq(0)
+            with m.Elif(waiting.dump):
+                self._enter(m, State.DUMP)
+                m.d.sync += waiting.dump.eq(0)
+        m.d.sync += [self._address.eq(settings.row_first), self._rows_left.eq(settings.row_count)]
         return reseeds
 
-    def _load(self, m, tick):
+    def _load(self, m, loads):
         tiles, lanes = self._config.array.tiles, self._config.array.lanes
         tile, lane = Signal(index_bits(tiles + 1)), Signal(index_bits(lanes))
-        m.d.comb += self.load_ready.eq(tick)
-        with m.If(self.load_valid & tick):
-            m.d.comb += [
-                self.decision.op.eq(Operation.LOAD),
-                self.decision.base.eq(self._address),
-                self.decision.tile.eq(tile),
-                self.decision.lane.eq(lane),
-                self.decision.value.eq(self.load_value),
-            ]
+        m.d.comb += [
+            self.decision.load.eq(loads),
+            self.decision.tile.eq(tile),
+            self.decision.lane.eq(lane),
+            self.decision.value.eq(self.load_value),
+        ]
+        with m.If(loads):
             m.d.sync += tile.eq(tile + 1)
             with m.If(tile == Mux(lane == 0, tiles, tiles - 1)):
-                m.d.sync += [tile.eq(0), lane.eq(lane + 1)]
-                with m.If(lane == lanes - 1):
-                    m.d.sync += lane.eq(0)
-                    self._next_row(m)
+                m.d.sync += [tile.eq(0), lane.eq(Mux(lane == lanes - 1, 0, lane + 1))]
 
     def _dump(self, m, tick):
         tiles, lanes = self._config.array.tiles, self._config.array.lanes
-        words = tiles * lanes + 1
-        outstanding, requested = Signal(range(words + 1)), Signal()
+        requested = self._requested
         with m.If(~requested & ~self.collector_busy & tick):
             m.d.comb += [
-                self.decision.op.eq(Operation.READ),
-                self.decision.base.eq(self._address),
+                self.decision.read.eq(1),
                 self.decision.first.eq(1),
                 self.decision.last.eq(1),
                 self.collect.eq(1),
@@ -578,19 +593,25 @@ class Sequencer(wiring.Component):
                 self.collect_request.last_lane.eq(lanes - 1),
                 self.collect_request.last_count.eq(tiles + 1 if lanes == 1 else tiles),
             ]
-            m.d.sync += [requested.eq(1), outstanding.eq(words)]
-        with m.If(self.dump_transfer):
-            m.d.sync += outstanding.eq(outstanding - 1)
-            with m.If(outstanding == 1):
-                m.d.sync += requested.eq(0)
-                self._next_row(m)
+            m.d.sync += requested.eq(1)
 
-    def _next_row(self, m):
-        m.d.sync += [
-            self._address.eq(self._address + 1),
-            self._rows_left.eq(self._rows_left - 1),
-            self.row.eq(self.row + 1),
-        ]
-        with m.If(self._rows_left == 1):
+    def _count_words(self, m, loads):
+        """Rows of words loaded, or dumped the cycle before; after the last one, IDLE."""
+        words = self._config.array.tiles * self._config.array.lanes + 1
+        left, at_last = Signal(range(words + 1), init=words, name="words_left"), Signal(name="at_last_word")
+        # A row has two words at least, so this is known in time.
+        last_row = delay(m, self._rows_left == 1, 1, "last_row")
+        moves, row_ends = Signal(name="word_moves"), Signal(name="row_of_words_ends")
+        transferred = delay(m, self.dump_transfer, 1, "transferred", reset_less=False)
+        m.d.comb += [moves.eq(loads | (self._dumps & transferred)), row_ends.eq(moves & at_last)]
+        with m.If(moves):
+            m.d.sync += [left.eq(Mux(at_last, words, left - 1)), at_last.eq(left == 2)]
+        with m.If(row_ends):
+            m.d.sync += [
+                self._address.eq(self._address + 1),
+                self._rows_left.eq(self._rows_left - 1),
+                self.row.eq(Mux(last_row, 0, self.row + 1)),
+                self._requested.eq(0),
+            ]
+        with m.If(row_ends & last_row):
             self._enter(m, State.IDLE)
-            m.d.sync += self.row.eq(0)

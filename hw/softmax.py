@@ -108,11 +108,11 @@ class SquaredErrors(_ErrorSource):
 
 
 class SoftmaxErrors(_ErrorSource):
-    """e_c = softmax(z)_c - y_c from tables; ``latency`` = C + 17 cycles from ``start`` to class 0."""
+    """e_c = softmax(z)_c - y_c from tables; ``latency`` = C + 18 cycles from ``start`` to class 0."""
 
     def __init__(self, config: Configuration):
         super().__init__(config)
-        self.latency = self._classes + 17
+        self.latency = self._classes + 18
         self._fraction = config.formats.error.fraction_bits
         self._mantissa_bits = min(self._fraction, 10)
 
@@ -124,8 +124,8 @@ class SoftmaxErrors(_ErrorSource):
         total, summed = self._exponentials(m, exponentials)
         shift, inverse = self._reciprocal(m, total)
 
-        # The scan starts two cycles after the sum, when the reciprocal is about to leave its table.
-        active, index = self._scan(m, delay(m, summed, 1, "normalised", reset_less=False), "probability")
+        # The scan starts three cycles after the sum, when the reciprocal is about to be there.
+        active, index = self._scan(m, delay(m, summed, 2, "normalised", reset_less=False), "probability")
         m.d.comb += exponentials.read_address.eq(index)
         power, factor = (Cat(value, Const(0, 1)).as_signed() for value in (exponentials.read_data, inverse))
         product = fabric_product(m, power, factor, "product")
@@ -174,7 +174,7 @@ class SoftmaxErrors(_ErrorSource):
         return total, summed
 
     def _reciprocal(self, m, total):
-        """Normalise the sum to 1.xxx 2**shift; the shift, and 1 / 1.xxx three cycles later."""
+        """Normalise the sum to 1.xxx 2**shift; the shift, and 1 / 1.xxx four cycles later."""
         r, fraction = self._mantissa_bits, self._fraction
         positions = range(len(total) - fraction)
         shift, mantissa = Signal(positions, reset_less=True), Signal(r, reset_less=True)
@@ -187,4 +187,5 @@ class SoftmaxErrors(_ErrorSource):
             self._config.array.family, unsigned(max(table).bit_length()), len(table), table, 2
         )
         m.d.comb += inverse.read_address.eq(mantissa)
-        return shift, inverse.read_data
+        # A block RAM is seldom near what it feeds.
+        return shift, delay(m, inverse.read_data, 1, "inverse")

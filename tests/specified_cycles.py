@@ -76,6 +76,8 @@ class SpecifiedCycles(SpecifiedErrors):
             "corrected": self.sees("sequencer.corrected"),
             "delivered": self.sees("sequencer.delivered"),
             "ready": (self.sees("ready", 0), self.sees("ready", 1)),
+            "quiet": self.quiet,
+            "untransferred": self.untransferred,
         }
         self.decide(pins)
         if self.sees("sequencer.state") == IDLE:
@@ -118,7 +120,7 @@ class SpecifiedCycles(SpecifiedErrors):
             self.offered.popleft()
             self.untransferred -= 1
             if not self.untransferred:
-                self.row_done()
+                self.later[self.cycle + 1].append(self.row_done)
 
     def row_done(self) -> None:
         """The last word of a loaded or dumped row is transferred."""
@@ -136,12 +138,13 @@ class SpecifiedCycles(SpecifiedErrors):
     @property
     def quiet(self) -> bool:
         at_work = self.sees("sequencer.activate") or self.sees("sequencer.output") or self.error_busy
-        return not at_work and self.cycle - self.sees("last packet") > self.config.latency.settle
+        idles = self.sees("sequencer.state") == IDLE
+        return idles and not at_work and self.cycle - self.sees("last packet") > self.config.latency.settle
 
     def idle(self, pins) -> None:
         u, v, waiting = self.sees("sequencer.pending_u"), self.sees("sequencer.pending_v"), self.waiting
         if any(waiting.values()):
-            if not self.quiet:
+            if not self.before["quiet"]:
                 return
             if u or v:
                 self.start(NULL)
@@ -253,7 +256,7 @@ class SpecifiedCycles(SpecifiedErrors):
         slot, row, owner = self.sees("sequencer.slot"), self.sees("sequencer.row"), self.sweep
         item, u = self.passes[slot], owner["u"]
         last_slot = slot + 1 == len(self.passes)
-        delivered = self.before["delivered"] and self.cycle - self.last_first > 1
+        delivered = self.before["delivered"] and self.cycle - self.last_first > 2
         if row == 0 and u and not self.frozen(item.layer, owner["freeze_u"]) and not delivered:
             return
         if row == 0 and self.cycle - self.last_row[slot] <= self.k + 2:
@@ -277,10 +280,10 @@ class SpecifiedCycles(SpecifiedErrors):
         self.packet(FUSED if u else FORWARD, owner, **values, last=int(last))
         self.last_row[slot] = self.cycle
         self.last_first = self.cycle if row == 0 else self.last_first
-        if row == 0 and last_slot:
-            self.request("delivered", 0, owner["v"], owner["freeze_v"], 1 - owner["parity"])
-        elif row == 0:
-            self.request("delivered", slot + 1, u, owner["freeze_u"], owner["parity"])
+        if row == 0:
+            bank, freeze = (1 - owner["parity"], "freeze_v") if last_slot else (owner["parity"], "freeze_u")
+            asked = 0 if last_slot else slot + 1, owner["v"] if last_slot else u, owner[freeze], bank
+            self.later[self.cycle + 1].append(partial(self.request, "delivered", *asked))
         self.shows(self.cycle + 1, "sequencer.row", 0 if last else row + 1)
         if last:
             self.end_slot(slot, last_slot)
@@ -324,7 +327,7 @@ class SpecifiedCycles(SpecifiedErrors):
             self.row_done()
 
     def dump(self) -> None:
-        if self.untransferred or self.sees("collector.busy"):
+        if self.untransferred or self.before["untransferred"] or self.sees("collector.busy"):
             return
         self.untransferred = self.tiles * self.lanes + 1
         address = self.row_first + self.sees("sequencer.row")

@@ -25,7 +25,7 @@ class SpecifiedErrors(SpecifiedTiles):
         self.requests: dict[str, tuple | None] = {"delivered": None, "corrected": None}
         self.latest_request: dict[str, int] = {"delivered": 0, "corrected": 0}
         self.walk_until = LONG_AGO
-        self.before: dict = {"ready": (0, 0)}  # What was seen in the cycle before.
+        self.before: dict = {"ready": (0, 0), "quiet": True, "untransferred": 0}  # What was seen in the cycle before.
 
     def frozen(self, layer: int, freeze: int) -> bool:
         return bool(freeze >> (layer - 1) & 1)

@@ -64,9 +64,13 @@ def run(inputs, records, signatures, machine):
             signatures[n] = trace.signature[0]
         # What follows in the next one.
         samples.step(s, p, intake)
-        was, at_rest = s.state, sequencer.quiet(s, p)
+        was, at_rest = s.state, s.was_quiet
+        s.was_quiet = sequencer.quiet(s, p)
         activate, delivered, busy = s.activate, s.delivered, s.error_busy
         activates = packets.activate_allowed(s, p, contexts)
+        if s.asks:
+            s.asks = 0
+            feedback.request(s, feedback.SHADOW, s.asked_slot, s.asked_pending, s.asked_bank)
         if cycle % p.interval == 0:
             if was == LOADING:
                 sequencer.load(s, p, lanes, trace, chains, pins)
@@ -89,11 +93,12 @@ def run(inputs, records, signatures, machine):
             samples.transfer(s, p, intake, pins)
         if shown.results_valid and pins.results_ready:
             s.result += 1
-        if offers and pins.weights_ready:
-            s.words_out += 1
+        if s.word_left:
             s.untransferred -= 1
             if s.untransferred == 0:
                 sequencer.next_row(s)
+        s.word_left = int(offers and pins.weights_ready)
+        s.words_out += s.word_left
         s.seed_waits |= pins.seed_strobe
         s.flush_waits |= pins.flush
         s.load_waits |= pins.load

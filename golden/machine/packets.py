@@ -12,7 +12,6 @@ from dfarray.golden.machine.registers import (
     INFINITE,
     NULL,
     OUTPUT,
-    SHADOW,
     SWEEP,
     TRAIN,
 )
@@ -107,7 +106,7 @@ def decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chai
     slot = slots[number]
     layer, last_slot = slot.layer, number == p.slots - 1
     learns = context.u and not context.freeze_u >> (layer - 1) & 1
-    if row == 0 and learns and not (s.was_delivered and s.last_first < s.cycle - 1):
+    if row == 0 and learns and not (s.was_delivered and s.last_first < s.cycle - 2):
         return
     if row == 0 and s.cycle - chains.row_at[number] <= p.align + 2:
         return
@@ -154,14 +153,15 @@ def decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chai
 
 @compiled_together
 def ask_for_deltas(s, p, slots, context):
-    """The first row of a slot asks for the next one's deltas."""
+    """The first row of a slot asks for the next one's deltas, a cycle later."""
     number = s.slot + 1
+    s.asks = 1
     if number < p.slots:
         pending = context.u and not context.freeze_u >> (slots[number].layer - 1) & 1
-        request(s, SHADOW, number, int(pending), context.parity)
+        s.asked_slot, s.asked_pending, s.asked_bank = number, int(pending), context.parity
     else:
         pending = context.v and not context.freeze_v & 1
-        request(s, SHADOW, 0, int(pending), 1 - context.parity)
+        s.asked_slot, s.asked_pending, s.asked_bank = 0, int(pending), 1 - context.parity
 
 
 @compiled_together

@@ -50,7 +50,7 @@ STATE = _record(
     cycle macs
     state slot row u v freeze_u freeze_v parity noise activate output output_row output_from
     delivered corrected last_packet last_load last_first last_activate last_end error_busy
-    activate_next activate_before was_delivered error_was_busy
+    activate_next activate_before was_delivered was_quiet error_was_busy asks asked_slot asked_pending asked_bank
     seed_waits flush_waits load_waits dump_waits row_first row_count place untransferred
     collecting token_lane token_lanes token_at token_kind token_slot collector_until
     received available arrived
@@ -59,7 +59,7 @@ STATE = _record(
     shadow_waits shadow_asked shadow_slot shadow_bank shadow_serial
     correction_waits correction_asked correction_slot correction_bank correction_serial
     walking walk_from walk_slot walk_bank walk_kind walk_serial
-    words_in words_out
+    words_in words_out word_left
     """
 )
 """Registers of the sequencer, the collector, the sample intake, the error unit and the feedback unit."""

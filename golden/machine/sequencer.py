@@ -14,7 +14,7 @@ IDLE, SWEEPING, LOADING, DUMPING = (STATES[name] for name in ("IDLE", "SWEEP", "
 
 @compiled_together
 def quiet(s, p):
-    """Whether nothing is under way."""
+    """Whether nothing is under way; seen in the next cycle."""
     return (
         s.state == IDLE and not s.activate and not s.output and not s.error_busy and s.cycle - s.last_packet > p.settle
     )

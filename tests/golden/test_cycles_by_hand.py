@@ -100,7 +100,7 @@ def test_two_samples_by_hand():
     assert seen.cycles("feedback.op")[:6] == words
     assert seen.values("feedback.op", words) == [1, 1, 2, 1, 1, 2]
     assert seen.values("feedback.correction", words) == [1, 1, 1, 0, 0, 0]
-    delivered = [(first + 1, 1), (again_activate + 4, 0), (words[5], 1)]
+    delivered = [(first + 2, 1), (again_activate + 5, 0), (words[5], 1)]
     assert seen.steps("sequencer.delivered")[:3] == delivered
     assert seen.steps("sequencer.corrected")[:3] == [(activate + 1, 1), (again_activate + 1, 0), (words[2], 1)]
     assert seen.changes("tile 0 error_scalar")[0] == words[0] + 2
@@ -169,11 +169,11 @@ def test_load_and_dump_by_hand():
     inputs[:, names.index("settings.row_count")] = 1
     inputs[0, [names.index("command.load"), names.index("command.dump")]] = 1
     seen = Recording(config, inputs, CycleModel(config).advance(inputs))
-    # The last of five words is decided in 6, so it is quiet from 6 + Q + 1 on.
-    read = 6 + config.latency.settle + 1 + 1
+    # The last of five words is decided in 6, so it is quiet from 6 + Q + 1 on, which a command sees a cycle later.
+    read = 6 + config.latency.settle + 1 + 1 + 1
     token = read + FETCH + config.latency.correct + ACTIVATED
     out = token + 2 + 3 + 2
-    states = [(2, STATES["LOAD"]), (7, STATES["IDLE"]), (read, STATES["DUMP"]), (out + 5, STATES["IDLE"])]
+    states = [(2, STATES["LOAD"]), (7, STATES["IDLE"]), (read, STATES["DUMP"]), (out + 6, STATES["IDLE"])]
     assert seen.steps("sequencer.state") == states
     assert seen.cycles("weights_in.ready") == [2, 3, 4, 5, 6]
     assert seen.cycles("broadcast.op") == [*range(2 + FETCH, 7 + FETCH), read + FETCH]

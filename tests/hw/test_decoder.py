@@ -123,7 +123,7 @@ def test_activate(config):
 def test_load_addresses_one_lane(config, tile, lane, load):
     packet = {"op": OPERATIONS["LOAD"], "address": 3, "payload": {"value": -9}, "tile": tile, "lane": lane}
     found = seen(config, packet, {"load": lambda dut: dut.load, "value": lambda dut: dut.command.value})
-    assert found == {"load": {1: load} if load else {}, "value": {1: -9}}
+    assert found == {"load": {2: load} if load else {}, "value": {1: -9}}
 
 
 def test_bias_tile_takes_part_in_its_rows_alone(config):

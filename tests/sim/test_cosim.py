@@ -184,7 +184,7 @@ def test_extreme_rates(fast_simulator, tmp_path):
 @pytest.mark.parametrize("events", [False, True])
 def test_zero_skipping_changes_cycles_and_nothing_else(events, fast_simulator, tmp_path):
     """Logits, every weight word of the banks and the rounding noise are the same bit for bit."""
-    config = accelerator([150, 9, 11, 3], 3, 2, rounding="stochastic", error="softmax-cross-entropy", activation="relu")
+    config = accelerator([60, 24, 9, 3], 3, 2, rounding="stochastic", error="softmax-cross-entropy", activation="relu")
     x, labels, _ = stimulus(config, 10, 5)
     x[np.random.default_rng(6).random(x.shape) < 0.6] = 0
     left: dict[bool, list[bytes]] = {}
