@@ -7,8 +7,10 @@ from pathlib import Path
 
 from dfarray.configuration import Configuration
 from dfarray.fpga.boards import Board
+from dfarray.fpga.floorplan import floorplan
 from dfarray.fpga.flows import FLOWS, NETLIST, REPORT, RTLIL, VERILOG
-from dfarray.fpga.report import Used, logged_utilisation, netlist_cells, overfull, read_report
+from dfarray.fpga.netlist import Netlist
+from dfarray.fpga.report import Used, logged_utilisation, overfull, read_report
 from dfarray.fpga.toolchain import Tool, ToolFailedError, find_tool
 from dfarray.fpga.top import TOP, BoardTop
 from dfarray.hw.accelerator import Accelerator
@@ -78,6 +80,10 @@ def build(
     progress(STEPS[1], 1)
     # Its WebAssembly build prints nothing any more once ABC has run; the log it writes itself is whole.
     yosys.run(["-q", "-l", "synthesis.log", "-s", "yosys.ys"], directory)
+    netlist = Netlist(directory / NETLIST)
+    sites = floorplan(config, board.device, netlist.named(flow.multipliers), netlist.named(flow.block_rams))
+    if sites:
+        netlist.place(sites)
     progress(STEPS[2], 2)
     lanes = config.array.tiles * config.array.lanes
     arguments = ["--json", NETLIST, "--report", REPORT, "--seed", str(seed), "--freq", f"{top.mhz:.6f}"]
@@ -88,7 +94,7 @@ def build(
     progress("done", 4)
 
     routed = read_report(directory / REPORT)
-    cells = netlist_cells(directory / NETLIST)
+    cells = netlist.count()
     unknown = Used(0, 0)
     critical_path = routed.critical_path
     fmax = round(routed.fmax_mhz, 2)
@@ -100,6 +106,7 @@ def build(
         "target_mhz": round(top.mhz, 3),
         "timing_met": routed.fmax_mhz >= top.mhz,
         "lanes": lanes,
+        "placed_blocks": len(sites),
         "multipliers": asdict(routed.resources.get(flow.multipliers, unknown)),
         "block_rams": asdict(routed.resources.get(flow.block_rams, unknown)),
         "luts": asdict(routed.resources.get(flow.luts, unknown)),

@@ -25,6 +25,9 @@ class Flow:
         Contents of the constraint file.
     routing, packing : list of str
         Arguments of place and route, and of the packer.
+    tiles_apart : bool
+        Whether each tile is synthesised by itself. What travels along a chain is in every tile's registers, some cycles
+        apart; yosys would keep it once, as many tiles away.
     multipliers, block_rams, luts, flip_flops : str
         Resources in nextpnr's report; flip-flops are counted in the netlist by the start of their cells' names.
     """
@@ -42,9 +45,11 @@ class Flow:
     block_rams: str
     luts: str
     flip_flops: str
+    tiles_apart: bool = False
 
     def yosys_script(self) -> str:
         """From RTLIL to a netlist, with the Verilog on the way."""
+        tiles = "*.tile_? *.tile_?? *.tile_???"
         return "\n".join(
             [
                 f"read_rtlil {RTLIL}",
@@ -56,7 +61,10 @@ class Flow:
                 "memory_collect",
                 f"write_verilog -norename {VERILOG}",
                 "design -pop",
-                f"{self.synthesis} -top {TOP} -json {NETLIST}",
+                *([f"setattr -mod -set keep_hierarchy 1 {tiles}"] if self.tiles_apart else []),
+                f"{self.synthesis} -top {TOP}",
+                *([f"setattr -mod -unset keep_hierarchy {tiles}", "flatten", "clean"] if self.tiles_apart else []),
+                f"write_json {NETLIST}",
                 "",
             ]
         )
@@ -95,6 +103,7 @@ FLOWS = {
         block_rams="DP16KD",
         luts="TRELLIS_COMB",
         flip_flops="TRELLIS_FF",
+        tiles_apart=True,
     ),
     Family.ICE40: Flow(
         synthesis="synth_ice40 -device u -dsp",

@@ -133,16 +133,3 @@ def overfull(resources: Mapping[str, Used], lanes: int) -> str | None:
     fitting = min(lanes * count.available // count.used for count in exceeded.values())
     advice = f"at most {fitting} of {lanes} lanes would fit" if fitting else "not even one lane would fit"
     return f"{'; '.join(items)}; {advice}"
-
-
-def netlist_cells(path: Path) -> dict[str, int]:
-    """Cells by type in yosys' JSON netlist."""
-    module = next(
-        module
-        for module in json.loads(path.read_text(encoding="utf-8"))["modules"].values()
-        if int(str(module["attributes"].get("top", "0")), 2)
-    )
-    counts: dict[str, int] = {}
-    for cell in module["cells"].values():
-        counts[cell["type"]] = counts.get(cell["type"], 0) + 1
-    return counts

@@ -94,16 +94,15 @@ class Readout(wiring.Component):
                 memory.write_address.eq(at),
                 memory.write_data.eq(total),
             ]
-        finished = delay(m, arrives & is_gram & (group == groups - 1), 3, "finished", reset_less=False)
+        finished = delay(m, arrives & is_gram & (group == groups - 1), 2, "finished", reset_less=False)
         rounded = Signal(q_shape(config.gram), reset_less=True)
         exact = round_half_up(gram, 2 * formats.activation.fraction_bits - config.gram.fraction_bits)
         m.d.sync += rounded.eq(saturate(m, delay(m, exact, 1, "exact_gram"), config.gram.width, "wide_gram"))
 
-        scanning, index = Signal(), Signal(index_bits(classes))
-        now = finished | scanning
+        now, index = Signal(name="scans"), Signal(index_bits(classes))
         ends = index == classes - 1
         coming = Mux(now & ~ends, index + 1, 0)
-        m.d.sync += [scanning.eq(now & ~ends), index.eq(coming)]
+        m.d.sync += [now.eq(finished | (now & ~ends)), index.eq(coming)]
         # g comes from far away, so it is read a cycle ahead.
         m.d.comb += [self.read_class.eq(coming), sums.read_address.eq(index)]
         error = delay(m, self.error, 1, "error")

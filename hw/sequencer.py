@@ -205,10 +205,12 @@ class Sequencer(wiring.Component):
             tick = ~phase
         decided = delay(m, Cat(self.decision[name] for name in PACKETS), 1, "decided", reset_less=False).any()
         unsettled = self._timer(m, decided, latency.settle - 1, "unsettled")
-        was_quiet = Signal(init=1)
-        m.d.sync += was_quiet.eq(self._idles & ~self.activate & ~self.output & self.error_idle & ~decided & ~unsettled)
-        # Nothing but a sweep, LOAD or DUMP ends it, and those show in the state.
-        quiet = self._idles & was_quiet
+        quiet, was_quiet = Signal(name="quiet"), Signal(init=1, name="was_quiet")
+        rests, flushes = Signal(init=1, name="rests"), Signal(name="flushes")
+        pending = self.pending_u | self.pending_v
+        m.d.comb += quiet.eq(self._idles & ~self.activate & ~self.output & self.error_idle & ~decided & ~unsettled)
+        # Nothing but a sweep, LOAD or DUMP ends it or applies an update, and those show in the state.
+        m.d.sync += [was_quiet.eq(quiet), rests.eq(quiet & ~pending), flushes.eq(quiet & pending)]
 
         self._left, self._at_end = Signal(self._row_bits, name="left"), Signal(name="at_end")
         self._list, self._list_empty = Signal(self._row_bits, name="list"), Signal(name="list_empty")
@@ -233,7 +235,7 @@ class Sequencer(wiring.Component):
         ]
         self._count(m, output)
         with m.If(self._idles):
-            reseeds = self._idle(m, quiet)
+            reseeds = self._idle(m, rests, flushes)
         m.d.sync += self.reseed.eq(reseeds)
         with m.If(self._loads | self._dumps):
             m.d.comb += self.decision.base.eq(self._address)
@@ -241,11 +243,11 @@ class Sequencer(wiring.Component):
             self._load(m, loads)
         with m.If(self._dumps):
             self._dump(m, tick)
-        self._count_words(m, loads)
+        self._count_words(m, loads, tick)
         for name in ("seed", "flush", "load", "dump"):
             with m.If(self.command[name]):
                 m.d.sync += self._waiting[name].eq(1)
-        m.d.comb += self.busy.eq(~quiet | self._asked | self.sample_complete)
+        m.d.comb += self.busy.eq(~(self._idles & was_quiet) | self._asked | self.sample_complete)
         return m
 
     def _enter(self, m, state):
@@ -539,19 +541,19 @@ class Sequencer(wiring.Component):
                 sweep.freeze.eq(settings.freeze),
             ]
 
-    def _idle(self, m, quiet):
+    def _idle(self, m, rests, flushes):
+        """``rests``, ``flushes``: it was quiet in the cycle before, with no update pending, or one."""
         waiting, settings = self._waiting, self.settings
-        pending = self.pending_u | self.pending_v
         reseeds = Signal()
         # What was loaded is written before a row may read it.
         ready = self.sample_complete & ~self._unwritten
         m.d.comb += [
             self.take_sample.eq(~self._asked & ready & ~self._needs_null),
-            self.start_sweep.eq(Mux(self._asked, quiet & pending, ready)),
+            self.start_sweep.eq(Mux(self._asked, flushes, ready)),
         ]
         with m.If(self.start_sweep):
             self._enter(m, State.SWEEP)
-        with m.If(quiet & ~pending):
+        with m.If(rests):
             with m.If(waiting.seed):
                 m.d.comb += reseeds.eq(1)
                 m.d.sync += waiting.seed.eq(0)
@@ -595,17 +597,26 @@ class Sequencer(wiring.Component):
             ]
             m.d.sync += requested.eq(1)
 
-    def _count_words(self, m, loads):
+    def _count_words(self, m, loads, tick):
         """Rows of words loaded, or dumped the cycle before; after the last one, IDLE."""
         words = self._config.array.tiles * self._config.array.lanes + 1
-        left, at_last = Signal(range(words + 1), init=words, name="words_left"), Signal(name="at_last_word")
+        left = Signal(range(words + 1), init=words, name="words_left")
+        # With the next word.
+        load_ends, dump_ends = Signal(name="load_ends"), Signal(name="dump_ends")
         # A row has two words at least, so this is known in time.
         last_row = delay(m, self._rows_left == 1, 1, "last_row")
         moves, row_ends = Signal(name="word_moves"), Signal(name="row_of_words_ends")
         transferred = delay(m, self.dump_transfer, 1, "transferred", reset_less=False)
-        m.d.comb += [moves.eq(loads | (self._dumps & transferred)), row_ends.eq(moves & at_last)]
+        m.d.comb += [
+            moves.eq(loads | transferred),
+            row_ends.eq((load_ends & self.load_valid & tick) | (dump_ends & transferred)),
+        ]
         with m.If(moves):
-            m.d.sync += [left.eq(Mux(at_last, words, left - 1)), at_last.eq(left == 2)]
+            m.d.sync += [
+                left.eq(Mux(load_ends | dump_ends, words, left - 1)),
+                load_ends.eq(self._loads & (left == 2)),
+                dump_ends.eq(self._dumps & (left == 2)),
+            ]
         with m.If(row_ends):
             m.d.sync += [
                 self._address.eq(self._address + 1),

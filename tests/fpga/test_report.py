@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dfarray.fpga.build import missed_timing
-from dfarray.fpga.report import Used, logged_utilisation, netlist_cells, overfull, read_report
+from dfarray.fpga.report import Used, logged_utilisation, overfull, read_report
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -66,13 +66,3 @@ def test_missed_timing_says_by_how_much():
         "try another --seed or a lower --mhz"
     )
     assert missed_timing(figures | {"timing_met": True}) is None
-
-
-def test_cells_of_the_top_module_are_counted(tmp_path):
-    def module(top, *types):
-        cells = {f"cell_{n}": {"type": kind} for n, kind in enumerate(types)}
-        return {"attributes": {"top": "0" * 31 + "1"} if top else {}, "cells": cells}
-
-    netlist = {"modules": {"LUT4": module(False, "$specify2"), "board": module(True, "LUT4", "LUT4", "TRELLIS_FF")}}
-    (tmp_path / "netlist.json").write_text(json.dumps(netlist))
-    assert netlist_cells(tmp_path / "netlist.json") == {"LUT4": 2, "TRELLIS_FF": 1}
