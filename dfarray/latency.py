@@ -53,13 +53,28 @@ class Latency:
         """Q: cycles without a packet after which every lane is at rest."""
         return self.align + self.multiply + 5
 
+    @property
+    def early(self) -> int:
+        """By so many cycles a lane has the activation to update with before its new one.
+
+        An output row's update comes K + 1 cycles before its forward product. At most 8, so that a neuron's history is
+        written before it is read again.
+        """
+        return min(self.align + 1, 8)
+
     def output_wait(self, lanes: int) -> int:
-        """W: from an ACTIVATE to the first output row of its group."""
-        return self.correct + ACTIVATED + lanes - 2
+        """W: from an ACTIVATE to the first output row of its group.
+
+        The row's update needs the last lane's activation to update with, its product the new one.
+        """
+        return self.correct + ACTIVATED + lanes - 2 - self.early
 
 
 FETCH = 10
 """F: from the sequencer's decision to the packet at the head of the broadcast chain."""
+
+HISTORY = 4
+"""From a lane's place in the history to its activation to update with."""
 
 ACTIVATED = 9
 """Of Y + ACTIVATED: from an ACTIVATE in a tile's hop register to lane 0's activation; from one at the head to the first

@@ -222,7 +222,7 @@ class _Sequencer:
         self.error_idle = max(learnt, last_logit + 2 + self.classes)
 
     def _activate(self) -> bool:
-        if self.activation is None or self.cycle <= max(self.output_ended + 1, self.collector_idle):
+        if self.activation is None or self.cycle <= max(self.output_ended, self.collector_idle):
             return False
         slot, sample = self.activation
         if self.output is not None or self.cycle - self.slot_ended < self.latency.align:

@@ -64,11 +64,12 @@ _TILE = re.compile(r"\btile_(\d+)\.")
 def floorplan(
     config: Configuration, device: str, multipliers: Iterable[str], block_rams: Iterable[str]
 ) -> dict[str, str]:
-    """A site for every hard block of the tiles.
+    """A site for every hard block of the tiles, and every block RAM.
 
     The chains go out in a zigzag over all rows of multipliers but the first, and come back along that one, so that both
     ends are near each other and there is room for everything else beside them. A tile's lanes stand side by side, each
-    with its multipliers; block RAMs go as near as all of them together can.
+    with its multipliers; block RAMs go as near as all of them together can,
+    those of no tile to the chains' ends.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def floorplan(
     device : str
         Ordering code.
     multipliers, block_rams : iterable of str
-        Names of cells; those that are not part of a tile's path are left to the placer.
+        Names of cells; multipliers of no tile are left to the placer.
 
     Returns
     -------
@@ -110,7 +111,8 @@ def floorplan(
             # A table has registers on both sides; a bank's address goes to all lanes of a tile in one cycle.
             near, weight = middles.get((int(found[1]), None)), 0.3
         else:
-            continue
+            # What the tiles do not need is where the chains begin and end.
+            near, weight = middles[config.array.tiles - 1, None], 1.0
         if near:
             wanted[name] = near, weight
     return places | _nearest(wanted, die.block_rams)

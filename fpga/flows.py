@@ -25,9 +25,9 @@ class Flow:
         Contents of the constraint file.
     routing, packing : list of str
         Arguments of place and route, and of the packer.
-    tiles_apart : bool
-        Whether each tile is synthesised by itself. What travels along a chain is in every tile's registers, some cycles
-        apart; yosys would keep it once, as many tiles away.
+    lanes_apart : bool
+        Whether each tile and each lane is synthesised by itself. What travels along a chain is in every tile's
+        registers, some cycles apart; yosys would keep it once, as many tiles away, and a lane's selects once for all.
     multipliers, block_rams, luts, flip_flops : str
         Resources in nextpnr's report; flip-flops are counted in the netlist by the start of their cells' names.
     """
@@ -45,11 +45,11 @@ class Flow:
     block_rams: str
     luts: str
     flip_flops: str
-    tiles_apart: bool = False
+    lanes_apart: bool = False
 
-    def yosys_script(self) -> str:
-        """From RTLIL to a netlist, with the Verilog on the way."""
-        tiles = "*.tile_? *.tile_?? *.tile_???"
+    def yosys_script(self, tiles: int, lanes: int) -> str:
+        """From RTLIL to a netlist, with the Verilog on the way; of so many tiles and so many lanes a tile."""
+        parts = " ".join([*(f"*.tile_{tile}" for tile in range(tiles)), *(f"*.lane_{lane}" for lane in range(lanes))])
         return "\n".join(
             [
                 f"read_rtlil {RTLIL}",
@@ -61,9 +61,9 @@ class Flow:
                 "memory_collect",
                 f"write_verilog -norename {VERILOG}",
                 "design -pop",
-                *([f"setattr -mod -set keep_hierarchy 1 {tiles}"] if self.tiles_apart else []),
+                *([f"setattr -mod -set keep_hierarchy 1 {parts}"] if self.lanes_apart else []),
                 f"{self.synthesis} -top {TOP}",
-                *([f"setattr -mod -unset keep_hierarchy {tiles}", "flatten", "clean"] if self.tiles_apart else []),
+                *([f"setattr -mod -unset keep_hierarchy {parts}", "flatten", "clean"] if self.lanes_apart else []),
                 f"write_json {NETLIST}",
                 "",
             ]
@@ -103,7 +103,7 @@ FLOWS = {
         block_rams="DP16KD",
         luts="TRELLIS_COMB",
         flip_flops="TRELLIS_FF",
-        tiles_apart=True,
+        lanes_apart=True,
     ),
     Family.ICE40: Flow(
         synthesis="synth_ice40 -device u -dsp",

@@ -9,6 +9,7 @@ from dfarray.hw.arithmetic import delay
 from dfarray.hw.lane import lane_command
 from dfarray.hw.noise import STEPS_A_TILE, lfsr_steps
 from dfarray.hw.packets import Operation, broadcast_packet
+from dfarray.latency import ACTIVATED, HISTORY
 
 
 class Decoder(wiring.Component):
@@ -34,6 +35,8 @@ class Decoder(wiring.Component):
     swap : Out(1)
     activation_start : Out {valid, slot, parity}
         Y cycles after an ACTIVATE in the hop register.
+    activation_ahead : Out {valid, slot}
+        So long before that activations to update with are there ``early`` cycles before the new ones.
     partial_valid : Out(1)
         With the sum of the lanes' products, E + ceil(log2 lanes of the array's tiles) cycles after a wanted output row.
     """
@@ -51,6 +54,7 @@ class Decoder(wiring.Component):
                 "takes_part": Out(1),
                 "swap": Out(1),
                 "activation_start": Out(start),
+                "activation_ahead": Out(data.StructLayout({"valid": 1, "slot": packet["slot"].shape})),
                 "partial_valid": Out(1),
             }
         )
@@ -105,28 +109,31 @@ class Decoder(wiring.Component):
             command.address.eq(stage.address),
             command.factor.eq(factor),
             command.value.eq(payload.value),
-            command.output.eq(output),
-            command.activate.eq(activate),
+            command.output.eq(output_row),
+            command.activate.eq(activates),
             command.correct.eq(stage.first),
             command.update.eq(fused),
             command.output_update.eq(output_fused),
-            command.loads.eq(delay(m, loads, latency.weight_read, "loads")),
+            command.loads.eq(delay(m, loads, latency.weight_read - 1, "loads")),
             command.loaded.eq(delay(m, payload.value[: len(command.loaded)], latency.weight_read, "loaded")),
             command.write_address.eq(delay(m, stage.address, align, "address")),
-            command.gram.eq(delay(m, gram, align, "gram", reset_less=False)),
+            command.gram.eq(delay(m, gram, align - 1, "gram", reset_less=False)),
             command.x_cur.eq(delay(m, payload.x.cur, align + 1, "x_cur")),
-            command.output_forward.eq(delay(m, output, align + 1, "output", reset_less=False)),
-            command.accumulate.eq(delay(m, forward, sum_stage, "accumulate", reset_less=False)),
-            command.capture.eq(delay(m, forward & stage.last, sum_stage, "capture", reset_less=False)),
-            command.correction.eq(delay(m, activate, multiply, "correction", reset_less=False)),
+            command.output_forward.eq(delay(m, output, align, "output", reset_less=False)),
+            command.accumulate.eq(delay(m, forward, sum_stage - 1, "accumulate", reset_less=False)),
+            command.capture.eq(delay(m, forward & stage.last, sum_stage - 1, "capture", reset_less=False)),
+            command.correction.eq(delay(m, activate, multiply - 1, "correction", reset_less=False)),
         ]
         m.d.comb += self.takes_part.eq(delay(m, here, align + 1, "takes_part"))
         if stochastic:
             m.d.comb += command.noise.eq(delay(m, stage.noise, multiply, "noise"))
         tree = max(0, (config.array.lanes - 1).bit_length())
         # The hop register is cycle h, the stage after it h + 1.
-        start = self.activation_start
+        start, ahead = self.activation_start, self.activation_ahead
+        before = latency.correct - 1 + ACTIVATED - HISTORY - latency.early
         m.d.comb += [
+            ahead.valid.eq(delay(m, activate, before, "activation_ahead", reset_less=False)),
+            ahead.slot.eq(delay(m, stage.slot, before, "activation_slot_ahead")),
             start.valid.eq(delay(m, activate, latency.correct - 1, "activation", reset_less=False)),
             start.slot.eq(delay(m, stage.slot, latency.correct - 1, "activation_slot")),
             start.parity.eq(delay(m, stage.parity, latency.correct - 1, "activation_parity")),

@@ -11,14 +11,18 @@ from dfarray.hw.arithmetic import delay, q_shape, round_half_up, saturate
 from dfarray.hw.blocks import multiplier, weight_bank
 from dfarray.trace import correction_width, index_bits, packet_width
 
+SELECTS = ("output", "activate", "loads", "gram", "output_forward", "accumulate", "capture", "correction")
+"""Fields that each choose among words, or enable them, in a lane."""
+
 
 def lane_command(config: Configuration) -> data.StructLayout:
     """A decoded packet, every field delayed to the pipeline stage that uses it.
 
-    Stage numbers count cycles from the packet in the tile's lane stage: ``address``, ``factor``, ``output``,
-    ``correct``, ``activate``, ``update``, ``output_update``, ``value``: 0; ``loads``, ``loaded``: weight_read;
-    ``noise``: multiply; ``write_address``, ``gram``: align; ``x_cur``, ``output_forward``: align + 1;
-    ``accumulate``, ``capture``: align + 1 + multiply; ``correction``: multiply.
+    Stage numbers count cycles from the packet in the tile's lane stage: ``address``, ``factor``, ``correct``,
+    ``update``, ``output_update``, ``value``: 0; ``loaded``: weight_read; ``noise``: multiply; ``write_address``: align;
+    ``x_cur``: align + 1. What :data:`SELECTS` names comes a cycle earlier, for a register in every lane: ``output``,
+    ``activate``: 0; ``loads``: weight_read; ``gram``: align; ``output_forward``: align + 1; ``accumulate``,
+    ``capture``: align + 1 + multiply; ``correction``: multiply.
     """
     activation = signed(config.formats.activation.width)
     address = index_bits(config.array.bank_rows)
@@ -26,20 +30,13 @@ def lane_command(config: Configuration) -> data.StructLayout:
         "address": address,
         "factor": signed(max(config.formats.activation.width, config.gram.width)),
         "value": signed(packet_width(config)),
-        "output": 1,
         "correct": 1,
-        "activate": 1,
         "update": 1,
         "output_update": 1,
-        "loads": 1,
         "loaded": q_shape(config.formats.weight),
         "write_address": address,
-        "gram": 1,
         "x_cur": activation,
-        "output_forward": 1,
-        "accumulate": 1,
-        "capture": 1,
-        "correction": 1,
+        **dict.fromkeys(SELECTS, 1),
     }
     if config.training.rounding is Rounding.STOCHASTIC:
         fields["noise"] = 32
@@ -121,6 +118,8 @@ class Lane(wiring.Component):
         m = Module()
         config, latency = self._config, self._config.latency
         formats, command, align = config.formats, self.command, latency.align
+        self._selects = selects = Signal(data.StructLayout(dict.fromkeys(SELECTS, 1)), name="selects")
+        m.d.sync += [selects[name].eq(command[name]) for name in SELECTS]
         correction_delta, correction_valid = self._deltas(m)
 
         m.submodules.bank = bank = weight_bank(
@@ -133,11 +132,11 @@ class Lane(wiring.Component):
             self.write_data.shape(), q_shape(formats.activation), latency.multiply
         )
         local = self.activations
-        hidden_delta = Mux(command.activate, correction_delta, self.delta)
+        hidden_delta = Mux(selects.activate, correction_delta, self.delta)
         m.d.comb += [
             bank.read_address.eq(command.address - self._rows.start),
-            update.a.eq(Mux(command.output, command.value, hidden_delta)),
-            update.b.eq(Mux(command.output, local.update, command.factor)),
+            update.a.eq(Mux(selects.output, command.value, hidden_delta)),
+            update.b.eq(Mux(selects.output, local.update, command.factor)),
         ]
         updates = Signal()
         m.d.comb += updates.eq(command.output_update | (command.update & self.delta_valid))
@@ -149,7 +148,7 @@ class Lane(wiring.Component):
         with m.Else():
             m.d.sync += rounded.eq(0)
         rounded = delay(m, rounded, align - latency.multiply - 2, "rounded")
-        read = Mux(command.loads, command.loaded, bank.read_data)
+        read = Mux(selects.loads, command.loaded, bank.read_data)
         before = delay(m, read, align - 1 - latency.weight_read, "before")
         difference = delay(m, before - rounded, 1, "difference")
         updated = saturate(m, difference, formats.weight.width, "updated")
@@ -164,14 +163,14 @@ class Lane(wiring.Component):
                 )
             ),
             self.write_address.eq(command.write_address),
-            self.write_data.eq(Mux(command.gram, local.gram, updated)),
+            self.write_data.eq(Mux(selects.gram, local.gram, updated)),
         ]
         m.d.comb += [
             bank.write_enable.eq(self.write_enable),
             bank.write_address.eq(self.write_address - self._rows.start),
             bank.write_data.eq(self.write_data[: formats.weight.width]),
             forward.a.eq(self.write_data),
-            forward.b.eq(Mux(command.output_forward, local.current, command.x_cur)),
+            forward.b.eq(Mux(selects.output_forward, local.current, command.x_cur)),
             self.product.eq(forward.product),
         ]
         self._accumulate(m)
@@ -186,7 +185,7 @@ class Lane(wiring.Component):
         with m.If(self.shadow.enable):
             m.d.sync += [shadow.eq(self.shadow.value), shadow_valid.eq(1)]
         correction, valid = Signal.like(self.delta, name="correction_delta"), Signal(name="correction_valid")
-        with m.If(self.command.activate):
+        with m.If(self._selects.activate):
             m.d.sync += valid.eq(0)
         with m.If(self.correcting.enable):
             m.d.sync += [correction.eq(self.correcting.value), valid.eq(1)]
@@ -207,16 +206,16 @@ class Lane(wiring.Component):
         total = accumulator + self.product
         if self._config.accumulator_saturates:
             total = saturate(m, total, width, "total")
-        with m.If(self.command.accumulate):
+        with m.If(self._selects.accumulate):
             m.d.sync += accumulator.eq(total)
         # The next sum starts from nothing: its first row needs no choice before the adder.
-        with m.If(self.command.capture):
+        with m.If(self._selects.capture):
             m.d.sync += [self.result.eq(total), accumulator.eq(0)]
 
     def _correct(self, m, product, wanted):
         shift, latency = self._config.correction_shift, self._config.latency
         wanted = delay(m, wanted, latency.multiply, "correction_wanted", reset_less=False)
-        with m.If(self.command.correction):
+        with m.If(self._selects.correction):
             m.d.sync += self.correction.eq(0)
             with m.If(wanted):
                 m.d.sync += self.correction.eq(round_half_up(product, shift) if shift >= 0 else product << -shift)

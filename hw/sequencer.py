@@ -226,6 +226,9 @@ class Sequencer(wiring.Component):
         output, activate = Signal(name="decides_output"), Signal(name="decides_activate")
         m.d.comb += [output.eq(output_next & tick), activate.eq(activate_next & tick)]
         self._hidden_rows(m, tick & neither_next, activate)
+        # The last output row of its group is decided.
+        self._grams = Signal(name="decides_gram")
+        m.d.comb += self._grams.eq(output & (self.output_row == config.network.classes))
         activate_follows = self._activations(m, activate)
         output_follows = self._output_rows(m, output, output_next, activate)
         m.d.sync += [
@@ -438,7 +441,7 @@ class Sequencer(wiring.Component):
             self.activate
             & ~unfinished
             & ~may
-            & ~self.output
+            & (~self.output | self._grams)
             & ~self.collector_busy
             & (self.corrected | ~waiting.correct)
         )

@@ -106,7 +106,7 @@ class Tile(wiring.Component):
                 lane.load.eq(decoder.load[k]),
                 lane.swap.eq(decoder.swap),
             ]
-        self._activation_start = decoder.activation_start
+        self._activation_start, self._activation_ahead = decoder.activation_start, decoder.activation_ahead
         total = adder_tree(m, [lane.product for lane in self.lanes], "product_sum")
         m.d.sync += [
             self.partial.valid.eq(decoder.partial_valid),
@@ -121,15 +121,11 @@ class Tile(wiring.Component):
         """Lane after lane: sum and correction to activation, which joins those of the two samples before."""
         config, formats, lanes = self._config, self._config.formats, self.lanes
         start = self._activation_start
-        # Lane k's registers are read in cycle h + Y + k. Two ACTIVATEs are as many cycles apart as there are lanes.
-        turns, turn = [], start.valid
-        for k in range(len(lanes)):
-            turns.append(turn)
-            turn = delay(m, turn, 1, f"turn_{k}", reset_less=False)
-        slot, parity = Signal.like(start.slot), Signal()
+        # Lane k's registers are read in cycle h + Y + k.
+        turns, place = self._turns(m, start, "place")
+        parity = Signal()
         with m.If(start.valid):
-            m.d.sync += [slot.eq(start.slot), parity.eq(start.parity)]
-        this_slot = Mux(start.valid, start.slot, slot)
+            m.d.sync += parity.eq(start.parity)
         this_parity = Mux(start.valid, start.parity, parity)
 
         # Select, subtract, round: a cycle each.
@@ -142,25 +138,26 @@ class Tile(wiring.Component):
         m.d.comb += activation.exact.eq(exact)
         steps = 3 + activation.latency
 
-        # What the neuron answered in the two sweeps before; read in time, written with the new activation.
+        # What the neuron answered in the two sweeps before; read ahead, written with the new activation.
         value = q_shape(formats.activation)
         depth = 1 << (index_bits(len(config.passes)) + index_bits(len(lanes)))
         m.submodules.history = history = block_ram(
             config.array.family, data.StructLayout({"newer": value, "older": value}), depth
         )
-        lane = one_of(turns, [Const(k, index_bits(len(lanes))) for k in range(len(lanes))])
-        place = delay(m, self._place(this_slot, lane), 1, "place")
+        turns_ahead, place_ahead = self._turns(m, self._activation_ahead, "place_ahead")
         strobe = delay(m, Cat(turns).any(), steps, "activation_strobe", reset_less=False)
         at = delay(m, place, steps - 1, "activation_place")
         bank = delay(m, this_parity, steps, "activation_parity")
-        counts = [item.neurons for item in config.passes]
-        present = delay(m, self._exists(m, place, counts), steps - 1, "activation_present")
+        present = delay(m, self._exists(m, place, "lives"), steps - 1, "activation_present")
+        present_ahead = delay(m, self._exists(m, place_ahead, "lives_ahead"), history.latency, "present_ahead")
+        # As long as the activation to update with comes before the new one.
+        newer = delay(m, history.read_data.newer, config.latency.early, "newer")
         m.d.comb += [
-            history.read_address.eq(delay(m, place, steps - 1 - history.latency, "history_place")),
+            history.read_address.eq(place_ahead),
             history.write_enable.eq(strobe),
             history.write_address.eq(at),
             history.write_data.newer.eq(activation.value),
-            history.write_data.older.eq(history.read_data.newer),
+            history.write_data.older.eq(newer),
             derivatives.write_enable.eq(strobe),
             derivatives.write_address.eq(Cat(at, bank)),
             derivatives.write_data.eq(activation.derivative),
@@ -169,24 +166,38 @@ class Tile(wiring.Component):
         for k, target in enumerate(lanes):
             register = self.activations[k]
             with m.If(delay(m, before[k], 1, f"changes_{k}", reset_less=False)):
-                m.d.sync += register.eq(0)
+                m.d.sync += [register.current.eq(0), register.gram.eq(0)]
                 with m.If(present):
-                    m.d.sync += [
-                        register.current.eq(activation.value),
-                        register.gram.eq(history.read_data.newer),
-                        register.update.eq(history.read_data.older),
-                    ]
+                    m.d.sync += [register.current.eq(activation.value), register.gram.eq(newer)]
+            with m.If(delay(m, turns_ahead[k], 1 + history.latency, f"changes_ahead_{k}", reset_less=False)):
+                m.d.sync += register.update.eq(Mux(present_ahead, history.read_data.older, 0))
             m.d.comb += target.activations.eq(register)
 
-    def _exists(self, m, place, counts):
+    def _turns(self, m, start, name):
+        """One strobe after the other for the lanes of a slot, the first with ``start``; and their place a cycle later.
+
+        Two ACTIVATEs are as many cycles apart as there are lanes.
+        """
+        lanes, turns, turn = len(self.lanes), [], start.valid
+        for k in range(lanes):
+            turns.append(turn)
+            turn = delay(m, turn, 1, f"{name}_turn_{k}", reset_less=False)
+        slot = Signal.like(start.slot, name=f"{name}_slot")
+        with m.If(start.valid):
+            m.d.sync += slot.eq(start.slot)
+        lane = one_of(turns, [Const(k, index_bits(lanes)) for k in range(lanes)])
+        return turns, delay(m, self._place(Mux(start.valid, start.slot, slot), lane), 1, name)
+
+    def _exists(self, m, place, name):
         """Whether a neuron lives in the place (slot, lane) of this tile."""
         lane_bits = index_bits(len(self.lanes))
+        counts = [item.neurons for item in self._config.passes]
         places = range(len(counts) << lane_bits)
         lives = [
             int((index & ((1 << lane_bits) - 1)) * self._config.array.tiles + self._index < counts[index >> lane_bits])
             for index in places
         ]
-        return lookup(m, place, lives, "lives")
+        return lookup(m, place, lives, name)
 
     def _collect(self, m):
         config = self._config

@@ -79,7 +79,9 @@ class SpecifiedCycles(SpecifiedErrors):
             "quiet": self.quiet,
             "untransferred": self.untransferred,
         }
+        self.gram_decided = False
         self.decide(pins)
+        seen["output"] = seen["output"] and not self.gram_decided
         if self.sees("sequencer.state") == IDLE:
             self.idle(pins)
         if ready and pins["samples.valid"]:
@@ -218,6 +220,7 @@ class SpecifiedCycles(SpecifiedErrors):
             self.shows(self.cycle + 1, "learning", int(owner["kind"] == TRAIN))
         if c == self.classes:
             self.packet(GRAM, owner, address=base, last=answered)
+            self.gram_decided = True
             self.shows(self.cycle + 1, "sequencer.output", 0)
             self.shows(self.cycle + 1, "sequencer.output_row", 0)
             return True

@@ -140,24 +140,28 @@ class SpecifiedTiles:
     def in_output_lanes(self, tile: int, op: int, fields: dict[str, int], state: int | None, owner: dict) -> None:
         address, h, bias = fields["address"], self.cycle - 1, tile == self.tiles
         foreign = bias and not self.output_base <= address < self.output_base + self.config.network.classes
-        total = 0
-        for lane in self.lanes_of(tile):
-            a, before, of_u = (self.one,) * 3
-            if not bias:
-                a = self.sees("activation", tile, lane)
-                before, of_u = self.sees("gram_activation", tile, lane), self.sees("update_activation", tile, lane)
-            if foreign:
-                continue
+        weights = {}
+        for lane in () if foreign else self.lanes_of(tile):
             weight = self.bank.get((address, lane, tile), 0)
             if op == OUT_FUSED:
+                of_u = self.one if bias else self.sees("update_activation", tile, lane)
                 weight = self.updated(weight, fields["value"] * of_u, address, tile, lane, state)
                 self.write(h + 2 + self.k, address, lane, tile, weight)
-            total += before * a if op == GRAM else weight * a
+            weights[lane] = weight
         if fields["last"]:
-            register = h + self.e + self.s + PARTIAL
-            self.later[register].append(partial(self.add_partial, tile, total))
-            if bias:
-                self.at(register, self.sum_arrives, op, address, owner)
+            self.at(h + self.k + 2, self.sum_outputs, tile, op, address, weights, owner)
+
+    def sum_outputs(self, tile: int, op: int, address: int, weights: dict[int, int], owner: dict) -> None:
+        """Multiply by what the lanes answer, K + 2 cycles behind the hop register."""
+        h, bias, total = self.cycle - self.k - 2, tile == self.tiles, 0
+        for lane, weight in weights.items():
+            a = self.one if bias else self.sees("activation", tile, lane)
+            before = self.one if bias else self.sees("gram_activation", tile, lane)
+            total += before * a if op == GRAM else weight * a
+        register = h + self.e + self.s + PARTIAL
+        self.later[register].append(partial(self.add_partial, tile, total))
+        if bias:
+            self.at(register, self.sum_arrives, op, address, owner)
 
     def add_partial(self, tile: int, total: int) -> None:
         """Tile t's partial is that of tile t - 1 in the cycle before, plus its own products."""
@@ -206,7 +210,7 @@ class SpecifiedTiles:
             self.later[shown].append(partial(self.slope.__setitem__, (fields["parity"], slot, tile, lane), slope))
         self.shows(shown, "activation", a, tile, lane)
         self.shows(shown, "gram_activation", before, tile, lane)
-        self.shows(shown, "update_activation", earlier, tile, lane)
+        self.shows(shown - min(self.k + 1, 8), "update_activation", earlier, tile, lane)
 
     # Collecting
 

@@ -118,6 +118,7 @@ def _parameters(config: Configuration) -> np.ndarray:
         "sum": latency.sum,
         "correct": latency.correct,
         "settle": latency.settle,
+        "early": latency.early,
         "output_wait": latency.output_wait(array.lanes),
         "tree": (array.lanes - 1).bit_length(),
         "zero_skipping": array.zero_skipping,

@@ -36,7 +36,7 @@ def activate(cycle, p, lanes, trace, packet, neurons):
             shown = h + p.correct + ACTIVATED + k
             hold(trace, lanes, shown, ACTIVATION, j, a)
             hold(trace, lanes, shown, GRAM_ACTIVATION, j, latest[j])
-            hold(trace, lanes, shown, UPDATE_ACTIVATION, j, before[j])
+            hold(trace, lanes, shown - p.early, UPDATE_ACTIVATION, j, before[j])
             before[j], latest[j] = latest[j], a
 
 

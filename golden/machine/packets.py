@@ -71,7 +71,8 @@ def activate_allowed(s, p, contexts):
     collecting = s.collecting or s.cycle <= s.collector_until
     settled = s.cycle + 1 - s.last_end >= p.align
     corrected = s.corrected or not contexts[ACTIVATE].correct
-    return s.activate and settled and not s.output and not collecting and corrected
+    outputs = s.output and not (s.output_row == p.classes and s.cycle % p.interval == 0)
+    return s.activate and settled and not outputs and not collecting and corrected
 
 
 @compiled_together

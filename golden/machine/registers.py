@@ -30,14 +30,15 @@ def _record(names: str) -> np.dtype:
 
 PARAMETERS = _record(
     """
-    tiles lanes neurons_all inputs classes slots hidden_layers interval multiply align sum correct settle
+    tiles lanes neurons_all inputs classes slots hidden_layers interval multiply align sum correct early settle
     output_wait tree zero_skipping stochastic saturates softmax one output_base nonzeros log2_scale
     update_shift weight_lo weight_hi accumulator_lo accumulator_hi z_shift z_lo z_hi logit_shift logit_lo logit_hi
     logit_fraction error_fraction error_lo error_hi delta_fraction delta_lo delta_hi activation_fraction
     gram_shift gram_lo gram_hi correction_shift
     """
 )
-"""The configuration as plain integers; ``tree`` is S, ``neurons_all`` P, ``align``, ``sum``, ``settle`` K, E and Q."""
+"""The configuration as plain integers; ``tree`` is S, ``neurons_all`` P; ``align``, ``sum``, ``correct``, ``early`` and
+``settle`` are K, E, Y, D and Q."""
 
 SLOT = _record("layer base neurons active_tiles active_lanes group output_base")
 """A slot's pass; of the last hidden layer also its output group (else -1) and that one's first row."""

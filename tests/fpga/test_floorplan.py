@@ -35,7 +35,7 @@ def cells(tiles, lanes, banks=2):
 def planned(tiles, lanes, **options):
     multipliers, block_rams = cells(tiles, lanes, **options)
     config = accelerator([3, 4, 2], tiles, lanes)
-    return floorplan(config, DEVICE, multipliers, block_rams), multipliers[:-1], block_rams[:-1]
+    return floorplan(config, DEVICE, multipliers, block_rams), multipliers[:-1], block_rams
 
 
 def distance(a, b):
@@ -59,7 +59,7 @@ def test_what_belongs_together_is_near():
     for lane in lanes:
         banks = [name for name in block_rams if name.startswith(f"{lane}.")]
         # Twelve rows are between multipliers and block RAMs.
-        assert all(distance(places[name], places[f"{lane}.update_multiplier.block"]) <= 30 for name in banks)
+        assert all(distance(places[name], places[f"{lane}.update_multiplier.block"]) <= 26 for name in banks)
     firsts = [places[f"port.component.core.tile_{tile}.lane_2.forward_multiplier.block"] for tile in range(15)]
     # One row further, or one tile aside; once over two rows. The chains' ends are near each other.
     assert max(distance(a, b) for a, b in pairwise(firsts)) <= 48

@@ -64,15 +64,15 @@ def test_hidden_row(config):
         "update": {1: 1},
         "write_address": {1 + align: 3},
         "x_cur": {2 + align: -7},
-        "accumulate": {2 + align + multiply: 1},
-        "capture": {2 + align + multiply: 1},
+        "accumulate": {1 + align + multiply: 1},
+        "capture": {1 + align + multiply: 1},
         "noise": {1 + multiply: 0x12345678},
         "partial": {},
         "load": {},
     }
     forward = seen(config, row("FORWARD", last=0), watch)
     assert forward["update"] == forward["swap"] == forward["capture"] == {}
-    assert forward["accumulate"] == {2 + align + multiply: 1}
+    assert forward["accumulate"] == {1 + align + multiply: 1}
 
 
 def test_output_row(config):
@@ -92,7 +92,7 @@ def test_output_row(config):
         "accumulate": {},
     }
     assert seen(config, row("OUT", last=0), watch)["partial"] == {}
-    assert seen(config, row("GRAM", last=1), watch)["gram"] == {1 + align: 1}
+    assert seen(config, row("GRAM", last=1), watch)["gram"] == {align: 1}
 
 
 def test_activate(config):
@@ -109,10 +109,10 @@ def test_activate(config):
     packet = {"op": OPERATIONS["ACTIVATE"], "payload": {"value": 700}, "first": 1, "slot": 1, "parity": 1}
     begin = config.latency.correct
     assert seen(config, packet, watch) == {
-        "activate": {1: 1},
+        "activate": {0: 1},
         "factor": {1: 700},
         "correct": {1: 1},
-        "correction": {1 + multiply: 1},
+        "correction": {multiply: 1},
         "start": {begin: 1},
         "slot": {begin: 1},
         "parity": {begin: 1},
