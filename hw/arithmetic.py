@@ -102,7 +102,12 @@ def lookup(m: Module, index: Value, values, name: str) -> Signal:
 
 def one_of(chosen, values):
     """The value whose bit of ``chosen`` is set, 0 if none is."""
-    return reduce(or_, (Mux(bit, value, 0) for bit, value in zip(chosen, values, strict=True)))
+    return any_of(Mux(bit, value, 0) for bit, value in zip(chosen, values, strict=True))
+
+
+def any_of(values):
+    """The bitwise or of values of which all but one are 0."""
+    return reduce(or_, values)
 
 
 def adder_tree(m: Module, values, name: str) -> Value:

@@ -35,6 +35,8 @@ class Decoder(wiring.Component):
     swap : Out(1)
     activation_start : Out {valid, slot, parity}
         Y cycles after an ACTIVATE in the hop register.
+    activation_next : Out(1)
+        ``activation_start.valid`` of the next cycle.
     activation_ahead : Out {valid, slot}
         So long before that activations to update with are there ``early`` cycles before the new ones.
     partial_valid : Out(1)
@@ -54,6 +56,7 @@ class Decoder(wiring.Component):
                 "takes_part": Out(1),
                 "swap": Out(1),
                 "activation_start": Out(start),
+                "activation_next": Out(1),
                 "activation_ahead": Out(data.StructLayout({"valid": 1, "slot": packet["slot"].shape})),
                 "partial_valid": Out(1),
             }
@@ -134,7 +137,8 @@ class Decoder(wiring.Component):
         m.d.comb += [
             ahead.valid.eq(delay(m, activate, before, "activation_ahead", reset_less=False)),
             ahead.slot.eq(delay(m, stage.slot, before, "activation_slot_ahead")),
-            start.valid.eq(delay(m, activate, latency.correct - 1, "activation", reset_less=False)),
+            self.activation_next.eq(delay(m, activate, latency.correct - 2, "activation", reset_less=False)),
+            start.valid.eq(delay(m, self.activation_next, 1, "activation_starts", reset_less=False)),
             start.slot.eq(delay(m, stage.slot, latency.correct - 1, "activation_slot")),
             start.parity.eq(delay(m, stage.parity, latency.correct - 1, "activation_parity")),
             self.partial_valid.eq(delay(m, wanted, latency.sum + tree, "wanted", reset_less=False)),

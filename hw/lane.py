@@ -85,6 +85,10 @@ class Lane(wiring.Component):
         after the command with ``last``.
     correction : Out(signed)
         kappa, from multiply + 1 cycles after the ACTIVATE.
+    take, choose_weight, choose_activation : In(1)
+        In the next cycle the lane shows what follows, which is 0 in all others.
+    taken_result, taken_correction, chosen_weight, chosen_activation : Out
+        Result and correction; the result as a weight; its activation.
 
     Latency: a weight is written ``align + 1`` cycles after its command.
     """
@@ -99,6 +103,7 @@ class Lane(wiring.Component):
         # A GRAM row's activation goes the same way to the multiplier, and may be wider than a weight.
         self.write_data = Signal(signed(max(weight.width, config.formats.activation.width)))
         self._multiplier = make_multiplier or partial(multiplier, config.array.family)
+        result = signed(max(config.accumulator.width, config.formats.weight.width))
         strobed = data.StructLayout({"enable": 1, "value": delta})
         super().__init__(
             {
@@ -109,8 +114,13 @@ class Lane(wiring.Component):
                 "swap": In(1),
                 "activations": In(lane_activations(config)),
                 "product": Out(signed(len(self.write_data) + config.formats.activation.width)),
-                "result": Out(signed(max(config.accumulator.width, config.formats.weight.width))),
+                "result": Out(result),
                 "correction": Out(signed(correction_width(config))),
+                **dict.fromkeys(("take", "choose_weight", "choose_activation"), In(1)),
+                "taken_result": Out(result),
+                "taken_correction": Out(signed(correction_width(config))),
+                "chosen_weight": Out(weight),
+                "chosen_activation": Out(q_shape(config.formats.activation)),
             }
         )
 
@@ -173,6 +183,7 @@ class Lane(wiring.Component):
             forward.b.eq(Mux(selects.output_forward, local.current, command.x_cur)),
             self.product.eq(forward.product),
         ]
+        self._show(m)
         self._accumulate(m)
         self._correct(m, update.product, command.correct & correction_valid)
         return m
@@ -190,6 +201,16 @@ class Lane(wiring.Component):
         with m.If(self.correcting.enable):
             m.d.sync += [correction.eq(self.correcting.value), valid.eq(1)]
         return correction, valid
+
+    def _show(self, m):
+        """A lane's own register in front of each word of gates."""
+        for strobe, shown in (
+            (self.take, {"taken_result": self.result, "taken_correction": self.correction}),
+            (self.choose_weight, {"chosen_weight": self.result}),
+            (self.choose_activation, {"chosen_activation": self.activations.current}),
+        ):
+            now = delay(m, strobe, 1, f"shows_{next(iter(shown))}", reset_less=False)
+            m.d.comb += [getattr(self, name).eq(Mux(now, value, 0)) for name, value in shown.items()]
 
     def _rounding_bits(self, m):
         bits = self._config.formats.update_shift

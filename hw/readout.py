@@ -101,10 +101,11 @@ class Readout(wiring.Component):
 
         now, index = Signal(name="scans"), Signal(index_bits(classes))
         ends = index == classes - 1
-        coming = Mux(now & ~ends, index + 1, 0)
-        m.d.sync += [now.eq(finished | (now & ~ends)), index.eq(coming)]
+        soon, ahead = Signal(name="scans_soon"), Signal.like(index, name="ahead")
+        m.d.comb += soon.eq(finished | (now & ~ends))
+        m.d.sync += [now.eq(soon), index.eq(ahead), ahead.eq(Mux(soon & (ahead != classes - 1), ahead + 1, 0))]
         # g comes from far away, so it is read a cycle ahead.
-        m.d.comb += [self.read_class.eq(coming), sums.read_address.eq(index)]
+        m.d.comb += [self.read_class.eq(ahead), sums.read_address.eq(index)]
         error = delay(m, self.error, 1, "error")
         # The scan starts 3 cycles after the gram: read, multiply, round, subtract, round, saturate.
         product = fabric_product(m, error, rounded, "product")

@@ -85,6 +85,7 @@ class RegisterFile(wiring.Component):
         }
         refused = Signal()
         asked = Signal(COMMANDS)
+        self._checked = Signal(COMMANDS, name="checked")
         # A write a cycle after it was accepted; ``chosen``: which register it goes to, a bit each.
         self._written = Signal(
             data.StructLayout({"valid": 1, "chosen": len(values) + 1, "data": 32, "strobe": 4}), name="written"
@@ -149,16 +150,17 @@ class RegisterFile(wiring.Component):
     def _pass_on(self, m, values, asked, refused):
         rows = self._config.array.bank_rows
         first, count = (values[name][: rows.bit_length()] for name in ("ROW_FIRST", "ROW_COUNT"))
-        # As the rows were when the command was written, in the cycle before.
-        allowed = Signal()
-        m.d.sync += allowed.eq((count != 0) & (first + count <= rows))
+        # As the rows are when the command is written; two cycles later the command is passed on.
+        end, some, allowed = delay(m, first + count, 1, "end"), delay(m, count != 0, 1, "some_rows"), Signal()
+        m.d.sync += allowed.eq(some & (end <= rows))
         m.d.sync += [
-            self.command.seed.eq(asked.seed),
-            self.command.flush.eq(asked.flush),
-            self.command.load.eq(asked.load & allowed),
-            self.command.dump.eq(asked.dump & allowed),
+            self._checked.eq(asked),
+            self.command.seed.eq(self._checked.seed),
+            self.command.flush.eq(self._checked.flush),
+            self.command.load.eq(self._checked.load & allowed),
+            self.command.dump.eq(self._checked.dump & allowed),
         ]
-        with m.If(asked.load | asked.dump):
+        with m.If(self._checked.load | self._checked.dump):
             m.d.sync += refused.eq(~allowed)
 
     def _read(self, m, values, asked, refused):
@@ -170,7 +172,7 @@ class RegisterFile(wiring.Component):
             busy_cycles.eq(busy_cycles + delay(m, self.busy, 1, "busy")),
             macs.eq(macs + delay(m, self.macs, 1, "macs")),
         ]
-        commanded = asked.as_value().any() | self.command.as_value().any()
+        commanded = asked.as_value().any() | self._checked.as_value().any() | self.command.as_value().any()
         busy = delay(m, self.busy | commanded, 1, "busy_or_commanded", reset_less=False)
         pending = delay(m, self.pending, 1, "pending", reset_less=False)
         readable = {
@@ -185,13 +187,14 @@ class RegisterFile(wiring.Component):
             "MACS_LOW": macs[:32],
             "MACS_HIGH": macs[32:],
         }
-        # One read at a time, and none in the cycle after a write, which is about to change what is read. First its
+        # One read at a time, and none in two cycles after a write, which is about to change what is read. First its
         # address, then the choice in each group of registers, then the choice of a group.
         reading, chosen, known = Signal(), Signal(), Signal()
         by_place = {self._map[name].offset >> 2: value for name, value in readable.items()}
         groups = [Signal(32, name=f"group_{index}") for index in range(-(-(max(by_place) + 1) // 4))]
         address, column, chosen_group = Signal(ADDRESS_BITS - 2), Signal(4), Signal(len(groups))
-        m.d.comb += bus.arready.eq(~(reading | chosen | bus.rvalid | self._written.valid))
+        written = Cat(self._written.valid, delay(m, self._written.valid, 1, "written_before", reset_less=False)).any()
+        m.d.comb += bus.arready.eq(~(reading | chosen | bus.rvalid | written))
         with m.If(bus.arready):
             m.d.sync += [address.eq(bus.araddr[2:]), column.eq(1 << bus.araddr[2:4])]
         for index, group in enumerate(groups):

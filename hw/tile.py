@@ -8,6 +8,7 @@ from dfarray.configuration import Configuration
 from dfarray.hw.activation import ActivationUnit
 from dfarray.hw.arithmetic import (
     adder_tree,
+    any_of,
     delay,
     fabric_product,
     fabric_product_latency,
@@ -107,6 +108,7 @@ class Tile(wiring.Component):
                 lane.swap.eq(decoder.swap),
             ]
         self._activation_start, self._activation_ahead = decoder.activation_start, decoder.activation_ahead
+        self._activation_next = decoder.activation_next
         total = adder_tree(m, [lane.product for lane in self.lanes], "product_sum")
         m.d.sync += [
             self.partial.valid.eq(decoder.partial_valid),
@@ -123,14 +125,16 @@ class Tile(wiring.Component):
         start = self._activation_start
         # Lane k's registers are read in cycle h + Y + k.
         turns, place = self._turns(m, start, "place")
+        for lane, following in zip(lanes, [self._activation_next, *turns], strict=False):
+            m.d.comb += lane.take.eq(following)
         parity = Signal()
         with m.If(start.valid):
             m.d.sync += parity.eq(start.parity)
         this_parity = Mux(start.valid, start.parity, parity)
 
         # Select, subtract, round: a cycle each.
-        total = delay(m, one_of(turns, [lane.result for lane in lanes]), 1, "selected_result")
-        correction = delay(m, one_of(turns, [lane.correction for lane in lanes]), 1, "selected_correction")
+        total = delay(m, any_of(lane.taken_result for lane in lanes), 1, "selected_result")
+        correction = delay(m, any_of(lane.taken_correction for lane in lanes), 1, "selected_correction")
         difference = delay(m, total - correction, 1, "difference")
         shift = formats.product_fraction - formats.preactivation.fraction_bits
         exact = delay(m, round_half_up(difference, shift), 1, "rounded_z")
@@ -204,16 +208,16 @@ class Tile(wiring.Component):
         token = Signal(collect_token(config))
         m.d.sync += [token.eq(self.token_in), self.token_out.eq(token)]
         valid, kind, words = Signal(), Signal(Kind), []
-        for name, wanted, values in (
-            ("weight", Kind.WEIGHT, [lane.result for lane in self.lanes]),
-            ("activation", Kind.HIDDEN, [lane.activations.current for lane in self.lanes]),
-        ):
-            # One register in front of the choice among the lanes, one behind.
-            choose = Signal(len(self.lanes), name=f"choose_{name}")
-            for k in range(len(self.lanes)):
-                m.d.sync += choose[k].eq((self.token_in.kind == wanted) & (self.token_in.lane == k))
+        # One register in front of the choice among the lanes, one behind.
+        for k, lane in enumerate(self.lanes):
+            chosen = self.token_in.lane == k
+            m.d.comb += [
+                lane.choose_weight.eq(chosen & (self.token_in.kind == Kind.WEIGHT)),
+                lane.choose_activation.eq(chosen & (self.token_in.kind == Kind.HIDDEN)),
+            ]
+        for name in ("weight", "activation"):
             word = Signal(self.returned.value.shape(), name=f"returned_{name}", reset_less=True)
-            m.d.sync += word.eq(one_of(choose, values))
+            m.d.sync += word.eq(any_of(getattr(lane, f"chosen_{name}") for lane in self.lanes))
             words.append(word)
         m.d.sync += [
             valid.eq(token.valid & (token.count > self._index)),
@@ -251,9 +255,9 @@ class Tile(wiring.Component):
         if not fraction:
             signed_product = signed_product + negative
         delta = delay(m, round_half_up(signed_product, fraction), 1, "signed_delta")
-        # One more register, in the saturation; then the lane's own.
+        # The saturation has a register in it; then one that drives all lanes, and the lane's own.
         spare = DELTA - multiplied - 3
-        scaled = saturate_registered(m, delay(m, delta, spare, "spare_delta"), formats.delta.width, "delta")
+        scaled = delay(m, saturate_registered(m, delta, formats.delta.width, "delta"), spare, "scaled_delta")
         steps = multiplied + 1 + spare
         strobe = delay(m, compute, steps, "delta_strobe", reset_less=False)
         lane = delay(m, word.index[: index_bits(len(self.lanes))], steps, "delta_lane")
