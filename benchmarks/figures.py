@@ -66,7 +66,7 @@ def network(layers: list[int], tiles: int, lanes: int, *, zero_skipping: bool = 
     return with_values(shipped("mnist"), values)
 
 
-DENSE = (([784, 150, 10], 15, 5, ">= 95"), ([784, 100, 10], 10, 5, ">= 90"), ([64, 60, 10], 10, 3, ">= 90"))
+DENSE = (([784, 150, 10], 15, 5, ">= 95"), ([784, 100, 10], 10, 5, ">= 90"), ([64, 60, 10], 6, 5, ">= 90"))
 """Layers, tiles, lanes and the goal of the utilisation in per cent."""
 
 BENCH = "python -m benchmarks --only cycles"

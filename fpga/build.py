@@ -75,7 +75,7 @@ def build(
     progress(STEPS[0], 0)
     top = BoardTop(board, Accelerator(config, weights), mhz or board.target_mhz)
     (directory / RTLIL).write_text(top.rtlil(), encoding="utf-8")
-    (directory / "yosys.ys").write_text(flow.yosys_script(config.array.tiles + 1, config.array.lanes), encoding="utf-8")
+    (directory / "yosys.ys").write_text(flow.yosys_script(config.array.tiles, config.array.lanes), encoding="utf-8")
     (directory / flow.constraints).write_text(flow.constrain(board), encoding="utf-8")
     progress(STEPS[1], 1)
     # Its WebAssembly build prints nothing any more once ABC has run; the log it writes itself is whole.

@@ -49,7 +49,8 @@ class Flow:
 
     def yosys_script(self, tiles: int, lanes: int) -> str:
         """From RTLIL to a netlist, with the Verilog on the way; of so many tiles and so many lanes a tile."""
-        parts = " ".join([*(f"*.tile_{tile}" for tile in range(tiles)), *(f"*.lane_{lane}" for lane in range(lanes))])
+        # Not the bias tile's lane, whose activations are constants.
+        parts = " ".join(f"*.tile_{t} {' '.join(f'*.tile_{t}.lane_{k}' for k in range(lanes))}" for t in range(tiles))
         return "\n".join(
             [
                 f"read_rtlil {RTLIL}",
@@ -97,7 +98,8 @@ FLOWS = {
         placed="placed.config",
         bitstream="board.bit",
         constrain=_ecp5_constraints,
-        routing=["--lpf", "pins.lpf", "--textcfg", "placed.config"],
+        # router1 takes hours for a full device.
+        routing=["--router", "router2", "--lpf", "pins.lpf", "--textcfg", "placed.config"],
         packing=["--compress", "placed.config", "board.bit"],
         multipliers="MULT18X18D",
         block_rams="DP16KD",

@@ -29,9 +29,8 @@ def test_nothing_stored_is_stale():
 
 
 def test_goals_of_utilisation():
-    """784-150-10 and 784-100-10 reach theirs, and no zeros cost nothing. 64-60-10 waits for corrections: 85 of 90 %."""
-    missed = {figure.name for figure in deterministic_figures() if figure.reached is False}
-    assert missed == {"64-60-10 on 30 lanes, dense: utilisation"}
+    """784-150-10, 784-100-10 and 64-60-10 reach theirs, and no zeros cost nothing."""
+    assert [figure.name for figure in deterministic_figures() if figure.reached is False] == []
 
 
 @pytest.mark.parametrize(
