@@ -12,7 +12,6 @@ from dfarray.sim.cosim import prepare
 from dfarray.sim.job import INDEX_SHIFT, LAST, Job, Phase, sample_words
 from dfarray.sim.simulators import available_simulators
 
-
 INPUTS, CLASSES = 5, 3
 
 
