@@ -97,7 +97,7 @@ def test_an_interrupted_run_leaves_no_results(tmp_path):
             time.sleep(0.1)
         assert results.exists(), "the simulation did not start"
         training.send_signal(signal.SIGINT)
-        assert training.wait(60) == 130
+        assert training.wait(180) == 130
     assert not {file.name for file in run.iterdir()} & {"results.bin", "answers.bin", "dump.bin", "outcome.json"}
     assert not (tmp_path / "o.json").exists()
     assert not list(tmp_path.rglob("weights-rtl.npz"))
