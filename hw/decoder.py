@@ -77,12 +77,11 @@ class Decoder(wiring.Component):
         m.d.comb += self.swap.eq(packet.swap)
         stage = Signal(packet.shape(), reset_less=True)
         factor = Signal.like(self.command.factor, reset_less=True)
-        decoded = {}
 
         def flag(name, condition):
-            decoded[name] = Signal(name=name)
-            m.d.sync += decoded[name].eq(condition)
-            return decoded[name]
+            decoded = Signal(name=name)
+            m.d.sync += decoded.eq(condition)
+            return decoded
 
         activates = packet.op == Operation.ACTIVATE
         m.d.sync += [stage.eq(packet), factor.eq(Mux(activates, packet.payload.value, packet.payload.x.prev))]

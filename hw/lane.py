@@ -162,16 +162,9 @@ class Lane(wiring.Component):
         before = delay(m, read, align - 1 - latency.weight_read, "before")
         difference = delay(m, before - rounded, 1, "difference")
         updated = saturate(m, difference, formats.weight.width, "updated")
+        writes = delay(m, updates, 1, "updates", reset_less=False) | self.load
         m.d.sync += [
-            self.write_enable.eq(
-                delay(
-                    m,
-                    delay(m, updates, 1, "updates", reset_less=False) | self.load,
-                    align - 1,
-                    "writing",
-                    reset_less=False,
-                )
-            ),
+            self.write_enable.eq(delay(m, writes, align - 1, "writing", reset_less=False)),
             self.write_address.eq(command.write_address),
             self.write_data.eq(Mux(selects.gram, local.gram, updated)),
         ]

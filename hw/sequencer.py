@@ -227,8 +227,9 @@ class Sequencer(wiring.Component):
         m.d.comb += [output.eq(output_next & tick), activate.eq(activate_next & tick)]
         self._hidden_rows(m, tick & neither_next, activate)
         # The last output row of its group is decided.
+        self._at_gram = self.output_row == config.network.classes
         self._grams = Signal(name="decides_gram")
-        m.d.comb += self._grams.eq(output & (self.output_row == config.network.classes))
+        m.d.comb += self._grams.eq(output & self._at_gram)
         activate_follows = self._activations(m, activate)
         output_follows = self._output_rows(m, output, output_next, activate)
         m.d.sync += [
@@ -374,8 +375,9 @@ class Sequencer(wiring.Component):
     def _count(self, m, output):
         """Useful multiply-accumulates, three cycles later."""
         context, frozen = self._output, self._freeze_u.bit_select(self._layer, 1)
-        gram = self.output_row == self._config.network.classes
-        outputs = delay(m, Cat(~context.null, context.update) & (output & ~gram).replicate(2), 1, "output_counts")
+        outputs = delay(
+            m, Cat(~context.null, context.update) & (output & ~self._at_gram).replicate(2), 1, "output_counts"
+        )
         hidden = delay(m, self._row_decided, 1, "row_counts", reset_less=False).replicate(2)
         rows = delay(m, Cat(~self._null, self.pending_u & ~frozen), 1, "row_operations") & hidden
         counts = delay(m, outputs | rows, 1, "counts")
@@ -483,11 +485,11 @@ class Sequencer(wiring.Component):
     def _output_rows(self, m, may, may_next, activated):
         """Returns whether an output row may be decided in the next cycle."""
         config = self._config
-        classes, groups = config.network.classes, config.output_groups
+        groups = config.output_groups
         context = self._output
         base = lookup(m, self._group, [base for _, base in groups], "output_base")
         self._group_neurons = lookup(m, self._group, [item.neurons for item, _ in groups], "output_neurons")
-        gram = self.output_row == classes
+        gram = self._at_gram
         waits = self._timer(m, activated, config.latency.output_wait(config.array.lanes) - 2, "output_waits")
         opened = self.output & ~waits & (~self._opens | self.error_idle)
         m.d.comb += [
