@@ -40,7 +40,10 @@ MUTANTS = {
     # Lane
     "update added": Mutant("lane", "before - rounded,", "before + rounded,", "weight_write.data"),
     "truncated, not rounded": Mutant("lane", "return Const(1 << (bits - 1))", "return Const(0)", "weight_write.data"),
-    "stale weight beside the update": Mutant("lane", "align - 1 - latency.weight_read,", "0 * align,", "result"),
+    # Loaded weights go the same way, and are written before anything is summed.
+    "stale weight beside the update": Mutant(
+        "lane", "align - 1 - latency.weight_read,", "0 * align,", "weight_write.data"
+    ),
     "forward product subtracted": Mutant("lane", "accumulator + self.product", "accumulator - self.product", "result"),
     "hidden update without its delta's valid bit": Mutant(
         "lane", "(command.update & self.delta_valid)", "command.update", "weight_write.enable"
@@ -132,9 +135,11 @@ MUTANTS = {
     ),
     "gram without the bias": Mutant("gram", "total.eq(formats.activation.one**2)", "total.eq(0)", "broadcast.value"),
     # Readout and error unit
-    "output correction dropped": Mutant("readout", "Mux(self.correct, exact_kappa, 0)", "Const(0)", "logit.value"),
+    "output correction dropped": Mutant(
+        "readout", "Mux(self.correct, exact_kappa, 0)", "Mux(0, exact_kappa, 0)", "logit.value"
+    ),
     "the last group's sums alone": Mutant(
-        "readout", "Mux(first, 0, before.read_data)", "Mux(Const(1), 0, before.read_data)", "logit.value", DEEP
+        "readout", "Mux(first, 0, before.read_data)", "Mux(1, 0, before.read_data)", "logit.value", DEEP
     ),
     "output correction by the wrong sample": Mutant(
         "core", "(readout.read_class, ~error_unit.bank,", "(readout.read_class, error_unit.bank,", "logit.value"
