@@ -39,9 +39,15 @@ class Latency:
         return max(self.multiply + 1, self.weight_read) + 1
 
     @property
+    def read(self) -> int:
+        """From a row's command in a lane to its read address: the weight arrives with its update, and none earlier."""
+        spare = self.align - 1 - self.weight_read
+        return spare - spare % self.interval
+
+    @property
     def sum(self) -> int:
         """E: one cycle less than from a ``last`` packet in a tile's hop register to the lane's result register."""
-        return self.align + self.multiply + 2
+        return self.align + self.multiply + 3
 
     @property
     def correct(self) -> int:
@@ -79,9 +85,6 @@ HISTORY = 4
 ACTIVATED = 9
 """Of Y + ACTIVATED: from an ACTIVATE in a tile's hop register to lane 0's activation; from one at the head to the first
 collect token."""
-
-PARTIAL = 2
-"""Of E + S + PARTIAL: from an output row in a tile's hop register to the tile's partial register."""
 
 SOFTMAX, SQUARED = 26, 13
 """From the last logit to the first g: C + SOFTMAX, or SQUARED."""

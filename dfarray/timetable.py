@@ -16,7 +16,6 @@ from dfarray.latency import (
     COMPLETE,
     FETCH,
     MERGE_END,
-    PARTIAL,
     READOUT,
     error_latency,
     feedback_latency,
@@ -215,7 +214,7 @@ class _Sequencer:
 
     def _answer(self, sample: int) -> None:
         levels = max(0, (self.lanes - 1).bit_length())
-        partial = self.cycle + FETCH + 1 + self.tiles + self.latency.sum + levels + PARTIAL
+        partial = self.cycle + FETCH + 1 + self.tiles + self.latency.sum + levels
         last_logit = partial + READOUT + self.classes - 1
         self.known[sample] = last_logit + first_error(self.classes, self.softmax) + self.classes
         learnt = last_logit + error_latency(self.classes, self.softmax)
@@ -225,7 +224,7 @@ class _Sequencer:
         if self.activation is None or self.cycle <= max(self.output_ended, self.collector_idle):
             return False
         slot, sample = self.activation
-        if self.output is not None or self.cycle - self.slot_ended < self.latency.align:
+        if self.output is not None or self.cycle - self.slot_ended <= self.latency.align:
             return False
         if sample > 0 and self.cycle <= self.feedback.done["correction"]:
             return False

@@ -111,9 +111,8 @@ def any_of(values):
 
 
 def adder_tree(m: Module, values, name: str) -> Value:
-    """Add values pairwise, a register a level: one cycle, and ``ceil(log2(len(values)))`` levels."""
-    values = [delay(m, value, 1, f"{name}_{index}") for index, value in enumerate(values)]
-    level = 0
+    """Add values pairwise, a register a level: ``ceil(log2(len(values)))`` cycles."""
+    values, level = list(values), 0
     while len(values) > 1:
         level += 1
         pairs = [sum(values[k : k + 2]) for k in range(0, len(values), 2)]
@@ -135,7 +134,7 @@ def fabric_product(m: Module, a: Value, b: Value, name: str) -> Value:
         one, two = Mux(b[low], a, 0), Mux(b[low + 1], a, 0) << 1 if high else Const(0)
         top = low + 2 >= len(b)  # Whose highest bit counts negative.
         term = (one - two if high else -one) if top else one + two
-        terms.append((term << low)[:width].as_signed())
+        terms.append(delay(m, (term << low)[:width].as_signed(), 1, f"{name}_{low // 2}"))
     return adder_tree(m, terms, name)[:width].as_signed()
 
 

@@ -10,7 +10,7 @@ from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import delay
 from dfarray.hw.decoder import Decoder
 from dfarray.hw.lane import Lane
-from dfarray.hw.packets import Kind, broadcast_packet, collect_token, partial_sum, return_word
+from dfarray.hw.packets import Kind, broadcast_packet, collect_token, late_packet, partial_sum, return_word
 from dfarray.trace import index_bits
 
 
@@ -51,7 +51,7 @@ class BiasTile(wiring.Component):
 
     Attributes
     ----------
-    broadcast_in, token_in, return_in, partial_in : In
+    broadcast_in, late_in, token_in, return_in, partial_in : In
         From the last tile; timing as in :class:`dfarray.hw.tile.Tile`.
     return_out, partial_out : Out
         The exit.
@@ -69,6 +69,7 @@ class BiasTile(wiring.Component):
         super().__init__(
             {
                 "broadcast_in": In(broadcast_packet(config)),
+                "late_in": In(late_packet(config)),
                 "token_in": In(collect_token(config)),
                 "return_in": In(return_word(config)),
                 "return_out": Out(return_word(config)),
@@ -85,6 +86,7 @@ class BiasTile(wiring.Component):
         m.submodules.decoder = decoder = Decoder(config, config.array.tiles, self._rows)
         m.d.comb += [
             decoder.packet_in.eq(self.broadcast_in),
+            decoder.late_in.eq(self.late_in),
             lane.command.eq(decoder.command),
             lane.command.x_cur.eq(Mux(decoder.takes_part, decoder.command.x_cur, 0)),
             lane.load.eq(decoder.load),
@@ -93,7 +95,7 @@ class BiasTile(wiring.Component):
             lane.activations.update.eq(one),
         ]
         levels = max(0, (config.array.lanes - 1).bit_length())
-        product = delay(m, lane.product, 1 + levels, "product")
+        product = delay(m, lane.product, levels, "product")
         m.d.sync += [
             self.partial.valid.eq(decoder.partial_valid),
             self.partial.value.eq(self.partial_in.value + product),

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, Rounding
 from dfarray.feedback import routes
-from dfarray.hw.arithmetic import q_shape
+from dfarray.hw.arithmetic import delay, q_shape
 from dfarray.hw.bias_tile import BiasTile
 from dfarray.hw.collector import Collector
 from dfarray.hw.dump_queue import DumpQueue
@@ -16,7 +16,7 @@ from dfarray.hw.fetch import Fetch
 from dfarray.hw.frames import sample_word
 from dfarray.hw.input_store import InputStore
 from dfarray.hw.noise import NoiseState, RowNoise
-from dfarray.hw.packets import Kind, broadcast_packet
+from dfarray.hw.packets import Kind, broadcast_packet, late_packet
 from dfarray.hw.readout import Readout
 from dfarray.hw.sequencer import Sequencer
 from dfarray.hw.settings import COMMANDS, settings_layout
@@ -82,6 +82,7 @@ class Core(wiring.Component):
             }
         )
         self.head = Signal(broadcast_packet(config))
+        self.head_noise = Signal(32)
         # The store is empty in networks with one hidden layer, and then has no signals of its own.
         self.received = Signal.like(self.activations.received)
         self.available = Signal.like(self.activations.available)
@@ -176,12 +177,13 @@ class Core(wiring.Component):
                 sequencer.noise_state.eq(state.state),
                 noise.row.eq(fetch.row),
                 noise.state.eq(fetch.noise),
-                self.head.noise.eq(noise.word),
+                self.head_noise.eq(noise.word),
             ]
 
     def _chain(self, m):
         upstream = {
             "broadcast": self.head,
+            "late": self._late(m),
             "token": self.collector.token,
             "feedback": self.feedback.word,
             "return": None,
@@ -196,6 +198,18 @@ class Core(wiring.Component):
                     m.d.comb += getattr(tile, f"{name}_in").eq(source)
             if tile is not self.bias_tile:
                 upstream = {name: getattr(tile, f"{name}_out") for name in upstream}
+
+    def _late(self, m):
+        """The head of the late chain."""
+        latency, head = self._config.latency, self.head
+        late = Signal(late_packet(self._config))
+        m.d.comb += [
+            late.payload.eq(delay(m, head.payload.as_value(), latency.read + latency.weight_read, "late_payload")),
+            late.address.eq(delay(m, head.address, latency.align + 1, "late_address")),
+        ]
+        if self._config.training.rounding is Rounding.STOCHASTIC:
+            m.d.comb += late.noise.eq(delay(m, self.head_noise, latency.multiply, "late_noise"))
+        return late
 
     def _returns(self, m):
         word = self.bias_tile.return_out

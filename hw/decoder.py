@@ -8,7 +8,7 @@ from dfarray.configuration import Configuration, Rounding
 from dfarray.hw.arithmetic import delay
 from dfarray.hw.lane import lane_command
 from dfarray.hw.noise import STEPS_A_TILE, lfsr_steps
-from dfarray.hw.packets import Operation, broadcast_packet
+from dfarray.hw.packets import Operation, broadcast_packet, late_packet
 from dfarray.latency import ACTIVATED, HISTORY
 
 
@@ -26,6 +26,7 @@ class Decoder(wiring.Component):
     Attributes
     ----------
     packet_in, packet_out : broadcast_packet
+    late_in, late_out : late_packet
         One cycle; the noise changes on its way.
     command : Out(lane_command)
     load : Out, one bit a lane
@@ -40,7 +41,8 @@ class Decoder(wiring.Component):
     activation_ahead : Out {valid, slot}
         So long before that activations to update with are there ``early`` cycles before the new ones.
     partial_valid : Out(1)
-        With the sum of the lanes' products, E + ceil(log2 lanes of the array's tiles) cycles after a wanted output row.
+        With the sum of the lanes' products, a cycle before the partial register has the sum over the tiles, which is
+        E + ceil(log2 lanes of the array's tiles) cycles after a wanted output row in the hop register.
     """
 
     def __init__(self, config: Configuration, index: int, biases: range | None = None):
@@ -51,6 +53,8 @@ class Decoder(wiring.Component):
             {
                 "packet_in": In(packet),
                 "packet_out": Out(packet),
+                "late_in": In(late_packet(config)),
+                "late_out": Out(late_packet(config)),
                 "command": Out(lane_command(config)),
                 "load": Out(config.array.lanes if biases is None else 1),
                 "takes_part": Out(1),
@@ -69,8 +73,11 @@ class Decoder(wiring.Component):
         packet = Signal(broadcast_packet(config))  # The hop register.
         m.d.sync += packet.eq(self.packet_in)
         m.d.comb += self.packet_out.eq(packet)
+        late = Signal(late_packet(config))
+        m.d.sync += late.eq(self.late_in)
+        m.d.comb += self.late_out.eq(late)
         if stochastic:
-            m.d.comb += self.packet_out.noise.eq(lfsr_steps(packet.noise, STEPS_A_TILE))
+            m.d.comb += self.late_out.noise.eq(lfsr_steps(late.noise, STEPS_A_TILE))
 
         hidden_row = (packet.op == Operation.FORWARD) | (packet.op == Operation.FUSED)
         output_row = (packet.op == Operation.OUT) | (packet.op == Operation.OUT_FUSED) | (packet.op == Operation.GRAM)
@@ -106,21 +113,22 @@ class Decoder(wiring.Component):
         here = flag("inside", inside)
         align, multiply = latency.align, latency.multiply
         sum_stage = align + 1 + multiply
-        command, payload = self.command, stage.payload
+        command, arrives = self.command, latency.read + latency.weight_read
+        late_payload = data.View(packet.shape()["payload"].shape, delay(m, late.payload, 1, "late_payload"))
         m.d.comb += [
-            command.address.eq(stage.address),
+            command.address.eq(delay(m, stage.address, latency.read, "address")),
             command.factor.eq(factor),
-            command.value.eq(payload.value),
+            command.value.eq(stage.payload.value),
             command.output.eq(output_row),
             command.activate.eq(activates),
             command.correct.eq(stage.first),
             command.update.eq(fused),
             command.output_update.eq(output_fused),
-            command.loads.eq(delay(m, loads, latency.weight_read - 1, "loads")),
-            command.loaded.eq(delay(m, payload.value[: len(command.loaded)], latency.weight_read, "loaded")),
-            command.write_address.eq(delay(m, stage.address, align, "address")),
+            command.loads.eq(delay(m, loads, arrives - 1, "loads")),
+            command.loaded.eq(late_payload.value[: len(command.loaded)]),
+            command.write_address.eq(late.address),
             command.gram.eq(delay(m, gram, align - 1, "gram", reset_less=False)),
-            command.x_cur.eq(delay(m, payload.x.cur, align + 1, "x_cur")),
+            command.x_cur.eq(delay(m, late_payload.x.cur, align + 1 - arrives, "x_cur")),
             command.output_forward.eq(delay(m, output, align, "output", reset_less=False)),
             command.accumulate.eq(delay(m, forward, sum_stage - 1, "accumulate", reset_less=False)),
             command.capture.eq(delay(m, forward & stage.last, sum_stage - 1, "capture", reset_less=False)),
@@ -128,7 +136,7 @@ class Decoder(wiring.Component):
         ]
         m.d.comb += self.takes_part.eq(delay(m, here, align + 1, "takes_part"))
         if stochastic:
-            m.d.comb += command.noise.eq(delay(m, stage.noise, multiply, "noise"))
+            m.d.comb += command.noise.eq(delay(m, late.noise, 1, "noise"))
         tree = max(0, (config.array.lanes - 1).bit_length())
         # The hop register is cycle h, the stage after it h + 1.
         start, ahead = self.activation_start, self.activation_ahead
@@ -140,6 +148,6 @@ class Decoder(wiring.Component):
             start.valid.eq(delay(m, self.activation_next, 1, "activation_starts", reset_less=False)),
             start.slot.eq(delay(m, stage.slot, latency.correct - 1, "activation_slot")),
             start.parity.eq(delay(m, stage.parity, latency.correct - 1, "activation_parity")),
-            self.partial_valid.eq(delay(m, wanted, latency.sum + tree, "wanted", reset_less=False)),
+            self.partial_valid.eq(delay(m, wanted, latency.sum + tree - 2, "wanted", reset_less=False)),
         ]
         return m

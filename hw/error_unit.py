@@ -119,11 +119,12 @@ class ErrorUnit(wiring.Component):
         with m.If(self.logit.valid):
             m.d.sync += [count.eq(Mux(at_last, 0, count + 1)), at_last.eq(count == classes - 2)]
         # The first class is the prediction unless another's logit is larger than the lowest there is, which is shown
-        # while no logit is valid.
+        # while no logit is valid. Logits come from far away, and the largest is wanted two cycles after the last.
+        logit, number = delay(m, self.logit.value, 1, "arrived"), delay(m, count, 1, "arrived_class")
         with m.If(self._started):
             m.d.sync += [largest.eq(lowest), prediction.eq(0)]
-        with m.Elif(self.logit.value > largest):
-            m.d.sync += [largest.eq(self.logit.value), prediction.eq(count)]
+        with m.Elif(logit > largest):
+            m.d.sync += [largest.eq(logit), prediction.eq(number)]
         return complete, largest, prediction
 
     def _send_results(self, m, logits, complete, prediction):

@@ -30,7 +30,7 @@ class Fetch(wiring.Component):
     row, noise : Out
         Bank row and noise state, for the noise that the packet carries three cycles later.
     packet : Out(broadcast_packet)
-        Head of the broadcast chain, without noise.
+        Head of the broadcast chain.
     """
 
     latency = FETCH

@@ -18,11 +18,11 @@ SELECTS = ("output", "activate", "loads", "gram", "output_forward", "accumulate"
 def lane_command(config: Configuration) -> data.StructLayout:
     """A decoded packet, every field delayed to the pipeline stage that uses it.
 
-    Stage numbers count cycles from the packet in the tile's lane stage: ``address``, ``factor``, ``correct``,
-    ``update``, ``output_update``, ``value``: 0; ``loaded``: weight_read; ``noise``: multiply; ``write_address``: align;
-    ``x_cur``: align + 1. What :data:`SELECTS` names comes a cycle earlier, for a register in every lane: ``output``,
-    ``activate``: 0; ``loads``: weight_read; ``gram``: align; ``output_forward``: align + 1; ``accumulate``,
-    ``capture``: align + 1 + multiply; ``correction``: multiply.
+    Stage numbers count cycles from the packet in the tile's lane stage: ``factor``, ``correct``, ``update``,
+    ``output_update``, ``value``: 0; ``address``: read; ``loaded``: read + weight_read; ``noise``: multiply;
+    ``write_address``: align; ``x_cur``: align + 1. What :data:`SELECTS` names comes a cycle earlier, for a register in
+    every lane: ``output``, ``activate``: 0; ``loads``: read + weight_read; ``gram``: align; ``output_forward``:
+    align + 1; ``accumulate``, ``capture``: align + 1 + multiply; ``correction``: multiply.
     """
     activation = signed(config.formats.activation.width)
     address = index_bits(config.array.bank_rows)
@@ -81,7 +81,7 @@ class Lane(wiring.Component):
     product : Out(signed)
         Of the forward multiplier, align + 1 + multiply cycles after the command.
     result : Out(signed)
-        The last finished sum, weight + activation fraction bits; from align + multiply + 2 cycles
+        The last finished sum, weight + activation fraction bits; from align + multiply + 3 cycles
         after the command with ``last``.
     correction : Out(signed)
         kappa, from multiply + 1 cycles after the ACTIVATE.
@@ -159,7 +159,7 @@ class Lane(wiring.Component):
             m.d.sync += rounded.eq(0)
         rounded = delay(m, rounded, align - latency.multiply - 2, "rounded")
         read = Mux(selects.loads, command.loaded, bank.read_data)
-        before = delay(m, read, align - 1 - latency.weight_read, "before")
+        before = delay(m, read, align - 1 - latency.read - latency.weight_read, "before")
         difference = delay(m, before - rounded, 1, "difference")
         updated = saturate(m, difference, formats.weight.width, "updated")
         writes = delay(m, updates, 1, "updates", reset_less=False) | self.load
@@ -216,15 +216,17 @@ class Lane(wiring.Component):
 
     def _accumulate(self, m):
         width = self._config.accumulator.width
-        accumulator = Signal(signed(width))
-        total = accumulator + self.product
+        accumulator, fresh = Signal(signed(width)), Signal()
+        total = Mux(fresh, 0, accumulator) + self.product
         if self._config.accumulator_saturates:
             total = saturate(m, total, width, "total")
         with m.If(self._selects.accumulate):
             m.d.sync += accumulator.eq(total)
-        # The next sum starts from nothing: its first row needs no choice before the adder.
-        with m.If(self._selects.capture):
-            m.d.sync += [self.result.eq(total), accumulator.eq(0)]
+            m.d.sync += fresh.eq(self._selects.capture)
+        # A cycle later: one register behind the adder, and that one beside it.
+        captured = delay(m, self._selects.capture, 1, "captured", reset_less=False)
+        with m.If(captured):
+            m.d.sync += self.result.eq(accumulator)
 
     def _correct(self, m, product, wanted):
         shift, latency = self._config.correction_shift, self._config.latency

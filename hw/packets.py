@@ -68,6 +68,17 @@ def broadcast_packet(config: Configuration) -> data.StructLayout:
         "slot": index_bits(len(config.passes)),
         "parity": 1,
     }
+    return data.StructLayout(fields)
+
+
+def late_packet(config: Configuration) -> data.StructLayout:
+    """What a broadcast packet's row needs later, on a chain of its own, so that no tile has to keep it meanwhile.
+
+    Each field is in a tile's hop register so many cycles after the packet: ``payload``, as bits: read + weight_read;
+    ``address``: align + 1; ``noise``, with stochastic rounding only: multiply.
+    """
+    packet = broadcast_packet(config)
+    fields = {"payload": packet["payload"].width, "address": packet["address"].shape}
     if config.training.rounding is Rounding.STOCHASTIC:
         fields["noise"] = 32
     return data.StructLayout(fields)

@@ -141,7 +141,7 @@ def _array_probes(accelerator: Accelerator, config: Configuration) -> dict[str, 
         for name in ("index", "slot", "bank", "correction", "count")
     }
     if config.training.rounding is Rounding.STOCHASTIC:
-        probes["broadcast.noise"] = Probe(packet.noise, op, operations("FUSED", "OUT_FUSED"))
+        probes["broadcast.noise"] = Probe(core.head_noise, op, operations("FUSED", "OUT_FUSED"))
     return probes
 
 

@@ -438,7 +438,7 @@ class Sequencer(wiring.Component):
         """Returns whether the ACTIVATE may be decided in the next cycle."""
         waiting, passes = self._activation, self._config.passes
         returned = waiting.slot < self._group_slot
-        unfinished = self._timer(m, self._ends, self._config.latency.align - 2, "unfinished")
+        unfinished = self._timer(m, self._ends, self._config.latency.align - 1, "unfinished")
         follows = (
             self.activate
             & ~unfinished

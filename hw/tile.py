@@ -27,6 +27,7 @@ from dfarray.hw.packets import (
     broadcast_packet,
     collect_token,
     feedback_word,
+    late_packet,
     partial_sum,
     return_word,
 )
@@ -35,6 +36,7 @@ from dfarray.trace import index_bits
 
 CHAINS = {
     "broadcast": broadcast_packet,
+    "late": late_packet,
     "token": collect_token,
     "return": return_word,
     "partial": partial_sum,
@@ -57,7 +59,7 @@ class Tile(wiring.Component):
 
     Attributes
     ----------
-    broadcast_in, broadcast_out : packet chain, one cycle a tile
+    broadcast_in, broadcast_out, late_in, late_out : packet chains, one cycle a tile
     token_in, token_out : collect token chain, two cycles a tile
     return_in, return_out : return chain, one cycle a tile; a collected word enters 2 cycles after its token
     partial_in, partial_out : output sums, one cycle a tile
@@ -100,7 +102,12 @@ class Tile(wiring.Component):
 
     def _broadcast(self, m):
         m.submodules.decoder = decoder = Decoder(self._config, self._index)
-        m.d.comb += [decoder.packet_in.eq(self.broadcast_in), self.broadcast_out.eq(decoder.packet_out)]
+        m.d.comb += [
+            decoder.packet_in.eq(self.broadcast_in),
+            decoder.late_in.eq(self.late_in),
+            self.broadcast_out.eq(decoder.packet_out),
+            self.late_out.eq(decoder.late_out),
+        ]
         for k, lane in enumerate(self.lanes):
             m.d.comb += [
                 lane.command.eq(decoder.command),
@@ -245,7 +252,9 @@ class Tile(wiring.Component):
         place = self._place(word.slot, word.index)
         m.d.comb += derivatives.read_address.eq(Cat(place, word.bank))
         derivative = Cat(derivatives.read_data, Const(0, 1)).as_signed()
-        scalar = delay(m, self.error_scalar, derivatives.latency, "scalar")
+        # The next walk's scalar comes two cycles after the last order of this one, or later: it changes the register
+        # when this one's derivatives have been read.
+        scalar = delay(m, self.error_scalar, max(0, derivatives.latency - 2), "scalar")
         product = fabric_product(m, scalar, derivative, "slope")
         multiplied = derivatives.latency + fabric_product_latency(len(derivative))
         negative = delay(m, self._negative(place), multiplied, "negative")

@@ -235,7 +235,7 @@ class SpecifiedCycles(SpecifiedErrors):
         owner = self.activating
         if not self.sees("sequencer.activate") or self.before["output"] or self.before["collecting"]:
             return False
-        if self.cycle < owner["last row"] + self.k or (owner["correct"] and not self.before["corrected"]):
+        if self.cycle <= owner["last row"] + self.k or (owner["correct"] and not self.before["corrected"]):
             return False
         slot = owner["slot"]
         gram = owner["layer gram"] if owner["correct"] else 0

@@ -8,7 +8,7 @@ from specified_machine import activate, lane_bits, rhu, sat, tile_word
 
 from dfarray.configuration import Configuration, Rounding
 from dfarray.feedback import routes
-from dfarray.latency import ACTIVATED, DELTA, FETCH, PARTIAL
+from dfarray.latency import ACTIVATED, DELTA, FETCH
 from dfarray.placement import to_banks
 from dfarray.trace import input_signals, output_signals
 
@@ -158,7 +158,7 @@ class SpecifiedTiles:
             a = self.one if bias else self.sees("activation", tile, lane)
             before = self.one if bias else self.sees("gram_activation", tile, lane)
             total += before * a if op == GRAM else weight * a
-        register = h + self.e + self.s + PARTIAL
+        register = h + self.e + self.s
         self.later[register].append(partial(self.add_partial, tile, total))
         if bias:
             self.at(register, self.sum_arrives, op, address, owner)

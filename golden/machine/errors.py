@@ -6,7 +6,7 @@ from dfarray.golden.compilation import compiled_together
 from dfarray.golden.machine.integers import clip, gram_code, kappa, rounded
 from dfarray.golden.machine.lanes import HOP
 from dfarray.golden.machine.registers import ERROR, INFINITE, OUTPUT, TRAIN
-from dfarray.latency import PARTIAL, READOUT, SOFTMAX, SQUARED
+from dfarray.latency import READOUT, SOFTMAX, SQUARED
 
 
 @compiled_together
@@ -31,7 +31,7 @@ def finish(s, p, context, errors):
     for c in range(1, classes):
         if errors.logits[c] > errors.logits[s.prediction]:
             s.prediction = c
-    s.logits_at = s.cycle + HOP + p.tiles + p.sum + p.tree + PARTIAL + READOUT
+    s.logits_at = s.cycle + HOP + p.tiles + p.sum + p.tree + READOUT
     last = s.logits_at + classes - 1
     s.results_at = last + 2
     if context.kind == TRAIN:

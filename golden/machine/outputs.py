@@ -14,7 +14,7 @@ from dfarray.golden.machine.registers import (
     RESULT,
     UPDATE_ACTIVATION,
 )
-from dfarray.latency import ACTIVATED, PARTIAL
+from dfarray.latency import ACTIVATED
 
 
 @compiled_together
@@ -87,7 +87,7 @@ def show_partials(cycle, p, trace, products):
                 total += products[k * p.tiles + t]
         else:
             total += products[p.neurons_all]
-        row = (cycle + HOP + t + p.sum + p.tree + PARTIAL) & (len(pulse) - 1)
+        row = (cycle + HOP + t + p.sum + p.tree) & (len(pulse) - 1)
         pulse[row, word[PARTIAL_VALID, t]] ^= np.uint64(1) << bit[PARTIAL_VALID, t]
         pulse[row, word[PARTIAL_VALUE, t]] ^= (np.uint64(total) & mask[PARTIAL_VALUE]) << bit[PARTIAL_VALUE, t]
     return total

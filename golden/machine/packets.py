@@ -69,7 +69,7 @@ def send_output(s, p, slots, contexts, lanes, trace, errors, chains):
 def activate_allowed(s, p, contexts):
     """Whether the waiting ACTIVATE may be decided in the next cycle; what it waits for is seen in this one."""
     collecting = s.collecting or s.cycle <= s.collector_until
-    settled = s.cycle + 1 - s.last_end >= p.align
+    settled = s.cycle + 1 - s.last_end > p.align
     corrected = s.corrected or not contexts[ACTIVATE].correct
     outputs = s.output and not (s.output_row == p.classes and s.cycle % p.interval == 0)
     return s.activate and settled and not outputs and not collecting and corrected

@@ -7,7 +7,7 @@ from host import Host
 from recording import Recording, pins, record
 
 from dfarray.golden.cycle import CycleModel
-from dfarray.latency import ACCEPT, ACTIVATED, DISCARD, FETCH, MERGE_END, PARTIAL, READOUT, REOPEN, SQUARED, WALK
+from dfarray.latency import ACCEPT, ACTIVATED, DISCARD, FETCH, MERGE_END, READOUT, REOPEN, SQUARED, WALK
 from dfarray.trace import STATES, input_signals
 
 FORWARD, FUSED, ACTIVATE, OUT, OUT_FUSED, GRAM = 1, 2, 5, 6, 7, 8
@@ -46,19 +46,20 @@ def test_two_samples_by_hand():
     # Sample 0: rows 0-4, the ACTIVATE of slot 0, row 5; then the outputs of its group, and the ACTIVATE of slot 1,
     # which could have been decided long before but for those.
     first = taken + 1
-    activate = first + 2 + k
+    activate = first + 2 + k + 1
     group0 = activate + wait
     again_activate = group0 + 2 + 1
     group1 = again_activate + wait
-    # Sample 1: row 0, and row 1 when the outputs and the ACTIVATE have had their turns. Row 2 is the last of its slot
+    # Sample 1: rows 0 and 1, then the outputs and the ACTIVATE have their turns. Row 2 is the last of its slot
     # and waits for the ACTIVATE of sample 0's slot 1, row 5 for that of slot 0, which waits for corrections.
     start = again + 1
-    x = group1 + 2 + FETCH + 1 + 2 + e + PARTIAL + READOUT + 1
+    assert start + 1 < group0
+    x = group1 + 2 + FETCH + 1 + 2 + e + READOUT + 1
     walk = x + SQUARED + 3
     corrected = walk + WALK + 5
     third_activate = corrected + 1
     decided = {
-        **dict.fromkeys([*range(first, first + 5), activate + 2, start, again_activate + 1], FORWARD),
+        **dict.fromkeys([*range(first, first + 5), activate + 2, start, start + 1], FORWARD),
         **dict.fromkeys([*range(again_activate + 2, again_activate + 5), third_activate + 2], FORWARD),
         **dict.fromkeys([activate, again_activate, third_activate], ACTIVATE),
         **dict.fromkeys([group0, group0 + 1, group1, group1 + 1], OUT),
@@ -67,10 +68,10 @@ def test_two_samples_by_hand():
     heads = sorted(cycle + FETCH for cycle in decided)
     assert seen.cycles("broadcast.op")[: len(heads)] == heads
     assert seen.values("broadcast.op", heads) == [decided[head - FETCH] for head in heads]
-    addresses = [0, 1, 2, 3, 4, 0, 5, 0, 6, 7, 6, 0, 1, 2, 3, 4, 8, 9, 8, 0, 5]
+    addresses = [0, 1, 2, 3, 4, 0, 5, 0, 1, 6, 7, 6, 0, 2, 3, 4, 8, 9, 8, 0, 5]
     assert seen.values("broadcast.address", heads) == addresses
     assert seen.values("broadcast.first", heads) == [1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
-    assert seen.values("broadcast.last", heads) == [0, 0, 1, 0, 0, 0, 1, 0, 1, 1, 1, 0, 0, 1, 0, 0, 1, 1, 1, 0, 1]
+    assert seen.values("broadcast.last", heads) == [0, 0, 1, 0, 0, 0, 1, 0, 0, 1, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 1]
     states = [(first, 1), (activate + 3, 0), (start, 1), (third_activate + 3, 0)]
     assert seen.steps("sequencer.state") == states
     assert seen.steps("sequencer.pending_v") == [(activate + 3, 1)]
@@ -85,7 +86,7 @@ def test_two_samples_by_hand():
     assert seen.changes("tile 0 lane 0 activation")[:2] == activated
     assert seen.changes("tile 1 lane 0 activation")[:2] == [cycle + 1 for cycle in activated]
     assert seen["tile 1 lane 0 activation"][activated[1] + 1] == 0, "slot 1 has no neuron in tile 1"
-    partials = [cycle + hop + e + PARTIAL for cycle in (group0, group0 + 1, group0 + 2, group1, group1 + 1, group1 + 2)]
+    partials = [cycle + hop + e for cycle in (group0, group0 + 1, group0 + 2, group1, group1 + 1, group1 + 2)]
     for tile in range(3):
         assert seen.cycles(f"tile {tile} partial.valid")[:6] == [cycle + tile for cycle in partials]
     one = config.formats.activation.one

@@ -11,16 +11,22 @@ from dfarray.trace import OPERATIONS
 TILE = 1
 
 
-def seen(config, packet: dict, watch: dict, *, biases=None, cycles=40) -> dict[str, dict[int, int]]:
-    """Send one packet; of each watched signal, its values but zeros by cycle. In cycle 0 the hop register has it."""
+def seen(config, packet: dict, watch: dict, *, late=None, biases=None, cycles=40) -> dict[str, dict[int, int]]:
+    """Send one packet; of each watched signal, its values but zeros by cycle. In cycle 0 the hop register has it.
+
+    ``late`` is what follows on the late chain, a field in the cycle in which it shall be in its hop register.
+    """
+    late = late or {}
     dut = Decoder(config, TILE if biases is None else config.array.tiles, biases)
     found: dict[str, dict[int, int]] = {name: {} for name in watch}
 
     async def testbench(ctx):
         ctx.set(dut.packet_in, packet)
+        ctx.set(dut.late_in, late.get(0, {}))
         await ctx.tick()
         ctx.set(dut.packet_in, {})
         for cycle in range(cycles):
+            ctx.set(dut.late_in, late.get(cycle + 1, {}))
             for name, choose in watch.items():
                 if value := ctx.get(choose(dut)):
                     found[name][cycle] = value
@@ -45,7 +51,10 @@ def row(operation, **fields):
 def test_hidden_row(config):
     """Lane stage 1 cycle behind the hop register; what follows is as section 4.1 has it, with K, M and E."""
     align, multiply = config.latency.align, config.latency.multiply
+    arrives, width = config.latency.read + config.latency.weight_read, config.formats.activation.width
     watch = {
+        "address": lambda dut: dut.command.address,
+        "loaded": lambda dut: dut.command.loaded,
         "swap": lambda dut: dut.swap,
         "factor": lambda dut: dut.command.factor,
         "update": lambda dut: dut.command.update,
@@ -57,8 +66,15 @@ def test_hidden_row(config):
         "partial": lambda dut: dut.partial_valid,
         "load": lambda dut: dut.load,
     }
-    packet = row("FUSED", first=1, swap=1, last=1, noise=0x12345678)
-    assert seen(config, packet, watch) == {
+    packet = row("FUSED", first=1, swap=1, last=1)
+    late = {
+        multiply: {"noise": 0x12345678},
+        arrives: {"payload": 5 | (-7 & 2**width - 1) << width},
+        align + 1: {"address": 3},
+    }
+    assert seen(config, packet, watch, late=late) == {
+        "address": {1 + config.latency.read: 3},
+        "loaded": {1 + arrives: 5 | -7 << width},
         "swap": {0: 1},
         "factor": {1: 5},
         "update": {1: 1},
@@ -76,7 +92,7 @@ def test_hidden_row(config):
 
 
 def test_output_row(config):
-    """The sum of the lanes' products leaves their adder tree in h + E + 1 + S, if it is wanted."""
+    """The sum of the lanes' products leaves their adder tree in h + E - 1 + S, if it is wanted."""
     levels = (config.array.lanes - 1).bit_length()
     watch = {
         "update": lambda dut: dut.command.output_update,
@@ -84,7 +100,7 @@ def test_output_row(config):
         "partial": lambda dut: dut.partial_valid,
         "accumulate": lambda dut: dut.command.accumulate,
     }
-    align, out = config.latency.align, config.latency.sum + 1 + levels
+    align, out = config.latency.align, config.latency.sum - 1 + levels
     assert seen(config, row("OUT_FUSED", last=1), watch) == {
         "update": {1: 1},
         "gram": {},
@@ -149,7 +165,7 @@ def test_bias_tile_takes_part_in_its_rows_alone(config):
 
 def test_packets_go_on_with_stepped_noise(config):
     word = 0x89ABCDEF
-    watch = {"noise": lambda dut: dut.packet_out.noise, "address": lambda dut: dut.packet_out.address}
-    found = seen(config, row("FUSED", noise=word), watch)
+    watch = {"noise": lambda dut: dut.late_out.noise, "address": lambda dut: dut.packet_out.address}
+    found = seen(config, row("FUSED"), watch, late={0: {"noise": word}})
     assert found["address"] == {0: 3}
     assert found["noise"] == {0: int(noise.tile_words(noise.row_words(1, [3]) * 0 + word, 2)[0][1])}
