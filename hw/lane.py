@@ -216,7 +216,7 @@ class Lane(wiring.Component):
 
     def _accumulate(self, m):
         width = self._config.accumulator.width
-        accumulator, fresh = Signal(signed(width)), Signal()
+        accumulator, fresh = Signal(signed(width), name="accumulator"), Signal(name="fresh")
         total = Mux(fresh, 0, accumulator) + self.product
         if self._config.accumulator_saturates:
             total = saturate(m, total, width, "total")

@@ -42,9 +42,12 @@ MUTANTS = {
     "truncated, not rounded": Mutant("lane", "return Const(1 << (bits - 1))", "return Const(0)", "weight_write.data"),
     # Loaded weights go the same way, and are written before anything is summed.
     "stale weight beside the update": Mutant(
-        "lane", "align - 1 - latency.weight_read,", "0 * align,", "weight_write.data"
+        "lane", "align - 1 - latency.read - latency.weight_read,", "1 + 0 * align,", "weight_write.data"
     ),
-    "forward product subtracted": Mutant("lane", "accumulator + self.product", "accumulator - self.product", "result"),
+    "forward product subtracted": Mutant(
+        "lane", "accumulator) + self.product", "accumulator) - self.product", "result"
+    ),
+    "a sum goes on with the one before": Mutant("lane", "Mux(fresh, 0, accumulator)", "accumulator", "result"),
     "hidden update without its delta's valid bit": Mutant(
         "lane", "(command.update & self.delta_valid)", "command.update", "weight_write.enable"
     ),
@@ -144,9 +147,7 @@ MUTANTS = {
     "output correction by the wrong sample": Mutant(
         "core", "(readout.read_class, ~error_unit.bank,", "(readout.read_class, error_unit.bank,", "logit.value"
     ),
-    "smallest logit wins": Mutant(
-        "error_unit", "self.logit.value > largest", "self.logit.value < largest", "results.prediction"
-    ),
+    "smallest logit wins": Mutant("error_unit", "logit > largest", "logit < largest", "results.prediction"),
     "label of the next sample": Mutant(
         "error_unit", "label.eq(settings.label)", "label.eq(self.context.settings.label)", "error.value"
     ),
