@@ -112,12 +112,13 @@ class InputStore(wiring.Component):
         # A cycle later what was used up is looked at, and in the next one listed.
         listed, some = Signal(merged_entry(config)), Signal(data.StructLayout({"sent": 1, **dict.fromkeys(VALUES, 1)}))
         values = {
-            "older": (step.paired, step.pair.older),
-            "newer": (step.paired, step.pair.newer),
-            "current": (step.sent, step.word.value),
+            "older": (step.paired, step.pair.older, pairs.head.entry.older),
+            "newer": (step.paired, step.pair.newer, pairs.head.entry.newer),
+            "current": (step.sent, step.word.value, queue.head.entry.value),
         }
-        for name, (used, item) in values.items():
-            m.d.sync += [listed[name].eq(Mux(used, item, 0)), some[name].eq(used & item.any() & ~discard)]
+        for name, (used, item, coming) in values.items():
+            nonzero = delay(m, coming.any(), 1, f"nonzero_{name}")
+            m.d.sync += [listed[name].eq(Mux(used, item, 0)), some[name].eq(used & nonzero & ~discard)]
         m.d.sync += [
             listed.index.eq(Mux(step.sent, step.word.index, step.pair.index)),
             some.sent.eq(step.sent & ~discard),

@@ -172,7 +172,7 @@ class Sequencer(wiring.Component):
         self._null, self._previous = Signal(name="null"), Signal(name="previous")
         self._first = Signal(init=1, name="first")
         self._freeze_u, self._freeze_v = Signal(layers), Signal(layers)
-        self._waiting = Signal(COMMANDS)
+        self._waiting, self._consumed = Signal(COMMANDS, name="waiting"), Signal(COMMANDS, name="consumed")
         self._address = Signal(index_bits(config.array.bank_rows))
         self._rows_left, self._requested = Signal(self._row_bits, name="rows_left"), Signal(name="requested")
         self._ends, self._opens = Signal(name="ends"), Signal(name="opens")
@@ -180,9 +180,12 @@ class Sequencer(wiring.Component):
         # The state, a register each, for the clock.
         self._idles, self._sweeps = Signal(init=1, name="idles"), Signal(name="sweeps")
         self._loads, self._dumps = Signal(name="loads"), Signal(name="dumps")
+        self._moves_words = Signal(name="moves_words")
         m.d.comb += self.state.eq(Cat(self._sweeps | self._dumps, self._loads | self._dumps))
-        # Whether a command or a SEED write waits.
-        self._asked = self._waiting.as_value().any()
+        # What waits, a command or a SEED write, and whether anything does.
+        self._asked = Signal(name="asked")
+        waits = (self._waiting.as_value() & ~self._consumed.as_value()) | self.command.as_value()
+        m.d.sync += [self._waiting.eq(waits), self._asked.eq(waits.any())]
         self._output, self._group = Signal(output_context(config)), Signal(index_bits(len(config.output_groups)))
         self._activation = Signal(
             data.StructLayout(
@@ -241,22 +244,20 @@ class Sequencer(wiring.Component):
         with m.If(self._idles):
             reseeds = self._idle(m, rests, flushes)
         m.d.sync += self.reseed.eq(reseeds)
-        with m.If(self._loads | self._dumps):
+        with m.If(self._moves_words):
             m.d.comb += self.decision.base.eq(self._address)
         with m.If(self._loads):
             self._load(m, loads)
         with m.If(self._dumps):
             self._dump(m, tick)
         self._count_words(m, loads, tick)
-        for name in ("seed", "flush", "load", "dump"):
-            with m.If(self.command[name]):
-                m.d.sync += self._waiting[name].eq(1)
         m.d.comb += self.busy.eq(~(self._idles & was_quiet) | self._asked | self.sample_complete)
         return m
 
     def _enter(self, m, state):
         states = {State.IDLE: self._idles, State.SWEEP: self._sweeps, State.LOAD: self._loads, State.DUMP: self._dumps}
         m.d.sync += [flag.eq(name is state) for name, flag in states.items()]
+        m.d.sync += self._moves_words.eq(state in (State.LOAD, State.DUMP))
 
     @staticmethod
     def _timer(m, start, cycles, name):
@@ -363,12 +364,12 @@ class Sequencer(wiring.Component):
         with m.If(ends):
             m.d.sync += [self.slot.eq(following), self.activate.eq(1)]
         # Entries left of the list, which starts again for every slot.
-        left, empty = Mux(last, self._list, self._left - 1), Mux(last, self._list_empty, self._left == 1)
+        left = Mux(first, self._list, self._left)
+        with m.If(may):
+            m.d.sync += self._left.eq(left - 1)
         with m.If(may | self._idles):
-            m.d.sync += [
-                self._left.eq(Mux(self._idles, self._swept, left)),
-                self._at_end.eq(Mux(self._idles, self._swept_empty, empty)),
-            ]
+            empty = Mux(last, self._list_empty, left == 1)
+            m.d.sync += self._at_end.eq(Mux(self._idles, self._swept_empty, empty))
         self._end_slot(m, ends, inputs)
         m.d.comb += self._row_decided.eq(may & ~first)
 
@@ -560,32 +561,39 @@ class Sequencer(wiring.Component):
             self._enter(m, State.SWEEP)
         with m.If(rests):
             with m.If(waiting.seed):
-                m.d.comb += reseeds.eq(1)
-                m.d.sync += waiting.seed.eq(0)
+                m.d.comb += [reseeds.eq(1), self._consumed.seed.eq(1)]
             with m.Elif(waiting.flush):
-                m.d.sync += waiting.flush.eq(0)
+                m.d.comb += self._consumed.flush.eq(1)
             with m.Elif(waiting.load):
                 self._enter(m, State.LOAD)
-                m.d.sync += waiting.load.eq(0)
+                m.d.comb += self._consumed.load.eq(1)
             with m.Elif(waiting.dump):
                 self._enter(m, State.DUMP)
-                m.d.sync += waiting.dump.eq(0)
+                m.d.comb += self._consumed.dump.eq(1)
         m.d.sync += [self._address.eq(settings.row_first), self._rows_left.eq(settings.row_count)]
         return reseeds
 
     def _load(self, m, loads):
         tiles, lanes = self._config.array.tiles, self._config.array.lanes
-        tile, lane = Signal(index_bits(tiles + 1)), Signal(index_bits(lanes))
+        tile, lane = Signal(index_bits(tiles + 1), name="tile"), Signal(index_bits(lanes), name="lane")
+        tile_next, lane_next = Signal.like(tile, name="tile_next"), Signal.like(lane, name="lane_next")
+        ends = Signal(name="ends_lane")  # With the next word a lane's are complete.
         m.d.comb += [
             self.decision.load.eq(loads),
             self.decision.tile.eq(tile),
             self.decision.lane.eq(lane),
             self.decision.value.eq(self.load_value),
         ]
+        m.d.comb += [
+            tile_next.eq(Mux(ends, 0, tile + 1)),
+            lane_next.eq(Mux(ends, Mux(lane == lanes - 1, 0, lane + 1), lane)),
+        ]
         with m.If(loads):
-            m.d.sync += tile.eq(tile + 1)
-            with m.If(tile == Mux(lane == 0, tiles, tiles - 1)):
-                m.d.sync += [tile.eq(0), lane.eq(Mux(lane == lanes - 1, 0, lane + 1))]
+            m.d.sync += [
+                tile.eq(tile_next),
+                lane.eq(lane_next),
+                ends.eq(tile_next == Mux(lane_next == 0, tiles, tiles - 1)),
+            ]
 
     def _dump(self, m, tick):
         tiles, lanes = self._config.array.tiles, self._config.array.lanes

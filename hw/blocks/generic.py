@@ -1,12 +1,18 @@
 """The inferred memory and multiplier, and the ports and checks that every family shares."""
 
-from amaranth.hdl import Module, Shape, Signal, Value, unsigned
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from dfarray.hw.arithmetic import delay
 from dfarray.trace import index_bits
+
+LUT_RAM_BLOCK = 16
+"""Rows of an ECP5's and of a Gowin's block of LUT RAM."""
 
 
 class BlockRam(wiring.Component):
@@ -91,12 +97,34 @@ class BlockRam(wiring.Component):
 class LutRam(BlockRam):
     """A shallow memory of LUTs: LUT RAM, or logic if it has initial contents, which make it a table.
 
-    Without the attribute yosys may choose a block RAM, and leaves that one's output register out.
+    Without the attribute yosys may choose a block RAM, and leaves that one's output register out. LUT RAM comes in
+    blocks of :data:`LUT_RAM_BLOCK` rows: each has its output register in front of the choice among them.
     """
 
     def __init__(self, shape, depth, init=(), latency=None):
         super().__init__(shape, depth, init, latency)
         self._attributes = {"ram_style": "logic" if self._init else "distributed"}
+
+    def elaborate(self, platform):
+        if self._init or self._depth <= LUT_RAM_BLOCK:
+            return super().elaborate(platform)
+        m = Module()
+        bits = index_bits(LUT_RAM_BLOCK)
+        chosen = delay(m, self.read_address[bits:], 1, "chosen")
+        rows = []
+        for block, first in enumerate(range(0, self._depth, LUT_RAM_BLOCK)):
+            part = BlockRam(unsigned(self._shape.width), min(LUT_RAM_BLOCK, self._depth - first))
+            part._attributes = self._attributes
+            m.submodules[f"block_{block}"] = part
+            m.d.comb += [
+                part.read_address.eq(self.read_address[:bits]),
+                part.write_enable.eq(self.write_enable & (self.write_address[bits:] == block)),
+                part.write_address.eq(self.write_address[:bits]),
+                part.write_data.eq(self.write_data),
+            ]
+            rows.append(Mux(chosen == block, part.read_data, 0))
+        self._output(m, reduce(or_, rows))
+        return m
 
 
 def codes(values, width: int) -> list[int]:
