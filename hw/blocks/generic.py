@@ -110,7 +110,6 @@ class LutRam(BlockRam):
             return super().elaborate(platform)
         m = Module()
         bits = index_bits(LUT_RAM_BLOCK)
-        chosen = delay(m, self.read_address[bits:], 1, "chosen")
         rows = []
         for block, first in enumerate(range(0, self._depth, LUT_RAM_BLOCK)):
             part = BlockRam(unsigned(self._shape.width), min(LUT_RAM_BLOCK, self._depth - first))
@@ -122,7 +121,8 @@ class LutRam(BlockRam):
                 part.write_address.eq(self.write_address[:bits]),
                 part.write_data.eq(self.write_data),
             ]
-            rows.append(Mux(chosen == block, part.read_data, 0))
+            chosen = delay(m, self.read_address[bits:] == block, 1, f"chosen_{block}")
+            rows.append(Mux(chosen, part.read_data, 0))
         self._output(m, reduce(or_, rows))
         return m
 
