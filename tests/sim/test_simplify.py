@@ -36,8 +36,8 @@ def test_equal_lanes_become_one_module(generated):
 
 def test_an_edited_lane_stays(generated):
     _, text = generated
-    pattern = r"(module \S*tile_1\.lane_0 (?s:.*?)\$signed\(before\w*\)) -"
-    edited, edits = re.subn(pattern, r"\1 +", text, count=1)
+    pattern = r"(module \S*tile_1\.lane_0 (?s:.*?)) - (\$signed\(rounded)"
+    edited, edits = re.subn(pattern, r"\1 + \2", text, count=1)
     assert edits == 1
     assert len(modules(simplify(edited, TOP)[0])) > len(modules(simplify(text, TOP)[0]))
 
