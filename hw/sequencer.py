@@ -181,6 +181,7 @@ class Sequencer(wiring.Component):
         self._idles, self._sweeps = Signal(init=1, name="idles"), Signal(name="sweeps")
         self._loads, self._dumps = Signal(name="loads"), Signal(name="dumps")
         self._moves_words = Signal(name="moves_words")
+        self._enters = {state: Signal(name=f"enters_{state.name.lower()}") for state in State}
         m.d.comb += self.state.eq(Cat(self._sweeps | self._dumps, self._loads | self._dumps))
         # What waits, a command or a SEED write, and whether anything does.
         self._asked = Signal(name="asked")
@@ -251,13 +252,23 @@ class Sequencer(wiring.Component):
         with m.If(self._dumps):
             self._dump(m, tick)
         self._count_words(m, loads, tick)
+        self._change_state(m)
         m.d.comb += self.busy.eq(~(self._idles & was_quiet) | self._asked | self.sample_complete)
         return m
 
+    def _change_state(self, m):
+        """Each flag from what it waits for alone: IDLE comes behind every other state, and they behind IDLE."""
+        idle, sweep, load, dump = (self._enters[state] for state in (State.IDLE, State.SWEEP, State.LOAD, State.DUMP))
+        m.d.sync += [
+            self._idles.eq((self._idles & ~(sweep | load | dump)) | idle),
+            self._sweeps.eq((self._sweeps & ~idle) | sweep),
+            self._loads.eq((self._loads & ~idle) | load),
+            self._dumps.eq((self._dumps & ~idle) | dump),
+            self._moves_words.eq((self._moves_words & ~idle) | load | dump),
+        ]
+
     def _enter(self, m, state):
-        states = {State.IDLE: self._idles, State.SWEEP: self._sweeps, State.LOAD: self._loads, State.DUMP: self._dumps}
-        m.d.sync += [flag.eq(name is state) for name, flag in states.items()]
-        m.d.sync += self._moves_words.eq(state in (State.LOAD, State.DUMP))
+        m.d.comb += self._enters[state].eq(1)
 
     @staticmethod
     def _timer(m, start, cycles, name):
