@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dfarray import benchmarks, building, estimating, research, sweeping
+from dfarray import benchmarks, building, estimating, flashing, research, sweeping
 from dfarray.configuration import load_configuration, shipped
 from dfarray.console import CHECK_FAILED, out, plot_accuracy, progress_bar, refusing_bad_input, report
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 
 app.command()(building.build)
+app.command()(flashing.flash)
 app.command()(estimating.estimate)
 app.command()(research.paper)
 app.command()(research.costs)
