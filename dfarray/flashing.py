@@ -41,7 +41,9 @@ def flash(
         if not build.timing_met:
             warn(f"{directory}: the build missed its clock; it may compute wrongly at this frequency")
         try:
-            flashing.flash([loader, *arguments], build.board, lambda line: out.print(line, markup=False))
+            flashing.flash(
+                [loader, *arguments], build.board, lambda line: out.print(line, markup=False, soft_wrap=True)
+            )
         except flashing.FlashError as error:
             raise CheckError(str(error)) from None
         figures = {"board": build.board.name, "target": str(target), "bitstream": str(build.bitstream)}
