@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dfarray import benchmarks, building, estimating, research, sweeping
+from dfarray import benchmarks, building, estimating, flashing, research, sweeping
 from dfarray.configuration import load_configuration, shipped
 from dfarray.console import CHECK_FAILED, out, plot_accuracy, progress_bar, refusing_bad_input, report
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 
 app.command()(building.build)
+app.command()(flashing.flash)
 app.command()(estimating.estimate)
 app.command()(research.paper)
 app.command()(research.costs)
@@ -122,7 +123,30 @@ def train(
     engine: Annotated[Engine, typer.Option(help="Golden integer model, or simulated RTL.")] = Engine.GOLDEN,
     samples: Annotated[int | None, typer.Option(min=1, help="Only the first N training samples.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the configuration's.")] = None,
-    save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the final weights as .npz.")] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Checkpoint, kept at the latest place to resume from; at the end the final weights."
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Go on from a checkpoint of any engine: with the same configuration and data it ends with the same "
+            "weights, bit for bit, as without the interruption. May be the file of --save.",
+        ),
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(
+            "--checkpoint-every",
+            metavar="N",
+            min=1,
+            help="Checkpoint after every N samples of an epoch too, not only at its end. That flushes the pending "
+            "updates, and the next samples round differently: part of the run, whether it is saved or not.",
+        ),
+    ] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Accuracy curve, PNG.")] = None,
     directory: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR")] = None,
     simulator: Annotated[Simulator, typer.Option(help="For --engine rtl.")] = Simulator.VERILATOR,
@@ -137,17 +161,24 @@ def train(
 
         config = load_configuration(config_file)
         dataset = training_run.load_checked(config, data, download)
-        epochs = epochs or config.training.epochs
+        checkpoints = training_run.Checkpoints(save, resume, checkpoint_every)
+        session = training_run.session_of(config, dataset, epochs, samples, checkpoints)
+        epochs = session.epochs
         directory = _workspace(config_file, "train", directory)
         if engine is Engine.GOLDEN:
-            run = training_run.on_golden(config, dataset, epochs, samples)
+            run = training_run.on_golden(session, checkpoints)
+        elif checkpoints.wanted:
+            run = training_run.on_rtl_with_checkpoints(
+                session, checkpoints, directory, simulator.value, events=_events(sent)
+            )
         else:
             run = training_run.on_rtl(
                 config, dataset, epochs, samples, directory, simulator.value, events=_events(sent)
             )
             failed = run.figures["mismatches"] != 0
         weights_file = save or directory / f"weights-{engine}.npz"
-        run.save_weights(weights_file)
+        if save is None:
+            run.save_weights(weights_file)
         plot_file = plot or directory / f"accuracy-{engine}.png"
         plot_accuracy(plot_file, run.curves, f"{config_file.stem} on {dataset.name}, {engine}")
         figures = {"config": str(config_file), "data": dataset.name, "engine": str(engine), "epochs": epochs}

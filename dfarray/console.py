@@ -39,6 +39,16 @@ def refusing_bad_input() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
+def note(text: str) -> None:
+    """Print a line beside the results, on standard error."""
+    err.print(escape(text), soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """Print a warning; nothing ends."""
+    err.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
+
+
 def report(title: str, figures: dict, json_file: Path | None) -> None:
     """Print a table of figures and write them as JSON."""
     table = Table(title=title, show_header=False, title_justify="left")

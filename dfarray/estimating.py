@@ -6,6 +6,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from dfarray.building import BOARD_NAMES
 from dfarray.configuration import Configuration, load_configuration
 from dfarray.console import CheckError, refusing_bad_input, report, write_json
 
@@ -15,9 +16,7 @@ EVENT_SAMPLES = 1_000
 
 def estimate(
     config_file: Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file, see configs/.")],
-    board_name: Annotated[
-        str | None, typer.Option("--board", metavar="B", help="ulx3s-85f, icebreaker or tangnano20k.")
-    ] = None,
+    board_name: Annotated[str | None, typer.Option("--board", metavar="B", help=f"{BOARD_NAMES}.")] = None,
     data: Annotated[
         str | None, typer.Option("--data", metavar="D", help="Count cycles with this data's zeros skipped, too.")
     ] = None,

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from zlib import crc32
 
-from dfarray.configuration import Configuration
+from dfarray.configuration import Configuration, Rounding
 
-MAGIC = 0xDFA0_0002
+MAGIC = 0xDFA0_0003
 ADDRESS_BITS = 8
 
 
@@ -73,6 +73,7 @@ def register_map(config: Configuration) -> tuple[Register, ...]:
     rw, ro, strobe = Access.READ_WRITE, Access.READ_ONLY, Access.STROBE
     rate, layers, rows = config.training.rate, len(config.network.layers) - 1, config.array.bank_rows
     rows_bits = rows.bit_length()
+    noise = (config.training.seed or 1) if config.training.rounding is Rounding.STOCHASTIC else 0
     return (
         Register("ID", 0x00, ro, (Field("id", 0, 32, "Magic number and version of this map", MAGIC),)),
         Register(
@@ -140,4 +141,7 @@ def register_map(config: Configuration) -> tuple[Register, ...]:
         Register("BUSY_CYCLES", 0x30, ro, (Field("count", 0, 32, "Clock cycles spent busy, modulo 2**32"),)),
         Register("MACS_LOW", 0x34, ro, (Field("count", 0, 32, "Useful multiply-accumulates since reset, low half"),)),
         Register("MACS_HIGH", 0x38, ro, (Field("count", 0, 32, "The high half"),)),
+        Register(
+            "NOISE", 0x3C, ro, (Field("state", 0, 32, "State of the rounding noise; 0 if rounding is nearest", noise),)
+        ),
     )

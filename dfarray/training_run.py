@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from dfarray.checkpoint import Checkpoint
 from dfarray.configuration import Configuration
-from dfarray.console import progress_bar
+from dfarray.console import CheckError, note, progress_bar
 from dfarray.golden.datasets import Dataset, load_dataset
-from dfarray.golden.integer import IntegerNetwork
-from dfarray.golden.training import Epoch, check_fits, train_epochs
+from dfarray.golden.training import check_fits
+from dfarray.session import Engine, Finished, Session
 
 DEMO_WAVEFORM_CYCLES = 1200
 DEMO_ACCURACY = 0.95
@@ -44,26 +45,104 @@ def load_checked(config: Configuration, data: str, download: bool) -> Dataset:
     return dataset
 
 
-def on_golden(config: Configuration, dataset: Dataset, epochs: int, samples: int | None) -> Run:
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where a training is kept, and how often.
+
+    Attributes
+    ----------
+    save, resume : Path or None
+    every : int or None
+        See :class:`dfarray.session.Session`; None for the resumed checkpoint's, or only the ends of epochs.
+    """
+
+    save: Path | None = None
+    resume: Path | None = None
+    every: int | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything of it is asked for."""
+        return any(value is not None for value in (self.save, self.resume, self.every))
+
+
+def session_of(
+    config: Configuration, dataset: Dataset, epochs: int | None, samples: int | None, checkpoints: Checkpoints
+) -> Session:
+    """The session that is asked for; what is left open is as in the checkpoint to be resumed, or the default.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such checkpoint.
+    """
+    every = checkpoints.every
+    if checkpoints.resume is not None:
+        run = Checkpoint.load(checkpoints.resume).run
+        epochs, samples = epochs or run.epochs, samples or run.samples
+        every = run.every if every is None else every
+    return Session(config, dataset, epochs or config.training.epochs, samples, every or 0)
+
+
+def on_golden(session: Session, checkpoints: Checkpoints | None = None) -> Run:
     """Train the golden integer model."""
-    network = IntegerNetwork(config)
-    size = len(dataset.train_x[:samples])
-    records: list[Epoch] = []
-    with progress_bar("train", epochs * size) as show:
-        for item in train_epochs(network, dataset, epochs, samples=samples):
-            if isinstance(item, Epoch):
-                records.append(item)
-            else:
-                accuracy = f", test {100 * records[-1].test_accuracy:.2f} %" if records else ""
-                show(f"epoch {len(records) + 1}{accuracy}", len(records) * size + item)
-    figures = {
-        "samples": size * epochs,
-        "test_accuracy": records[-1].test_accuracy,
-        "train_accuracy": records[-1].train_accuracy,
-        "samples_per_second": float(np.mean([record.samples_per_second for record in records])),
-        "curve": [vars(record) for record in records],
+    from dfarray.golden.engine import GoldenEngine
+
+    finished = _run(session, GoldenEngine(session.config), "train", checkpoints)
+    figures = _figures(session, finished)
+    if finished.speeds:
+        figures["samples_per_second"] = float(np.mean(list(finished.speeds.values())))
+    return Run(finished.weights, _curves(finished.records, _size(session)), figures)
+
+
+def on_rtl_with_checkpoints(
+    session: Session, checkpoints: Checkpoints, directory: Path, simulator: str, *, events: bool | None = None
+) -> Run:
+    """Train on the simulated RTL in one run a checkpoint; compared with the models as :func:`on_rtl` does.
+
+    Raises
+    ------
+    CheckError
+        If they differ.
+    """
+    from dfarray.sim.engine import DisagreementError, RtlEngine
+
+    engine = RtlEngine(session.config, directory=directory, simulator=simulator, events=events)
+    try:
+        finished = _run(session, engine, "train on RTL", checkpoints)
+    except DisagreementError as error:
+        raise CheckError(str(error)) from None
+    report = {} if engine.report is None else engine.report.as_dict()
+    return Run(finished.weights, _curves(finished.records, _size(session)), report | _figures(session, finished))
+
+
+def _run(session: Session, engine: Engine, title: str, checkpoints: Checkpoints | None) -> Finished:
+    chosen = checkpoints or Checkpoints()
+    try:
+        with progress_bar(title, session.epochs * _size(session)) as show:
+            return session.run(engine, resume=chosen.resume, save=chosen.save, progress=show)
+    except KeyboardInterrupt:
+        if chosen.save is not None and chosen.save.exists():
+            note(f"{chosen.save} is at {Checkpoint.load(chosen.save).place}; go on with --resume {chosen.save}")
+        raise
+
+
+def _size(session: Session) -> int:
+    return len(session.dataset.train_x[: session.samples])
+
+
+def _figures(session: Session, finished: Finished) -> dict:
+    return {
+        "samples": _size(session) * session.epochs,
+        "checkpoint_every": session.every,
+        "test_accuracy": finished.records[-1].test_accuracy,
+        "train_accuracy": finished.records[-1].train_accuracy,
+        "curve": [vars(record) | _speed(finished, record.epoch) for record in finished.records],
     }
-    return Run(network.weights, _curves(records, size), figures)
+
+
+def _speed(finished: Finished, epoch: int) -> dict:
+    return {"samples_per_second": finished.speeds[epoch]} if epoch in finished.speeds else {}
 
 
 def on_rtl(

@@ -1,7 +1,15 @@
-"""Boards that can be built for, each with its clock, pins and timing goal."""
+"""Boards that can be built for, each with its clock, pins and timing goal; from amaranth-boards where it has them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from amaranth_boards.ecpix5 import ECPIX585Platform
+from amaranth_boards.icebreaker import ICEBreakerPlatform
+from amaranth_boards.orangecrab_r0_2 import OrangeCrabR0_2_85FPlatform
+from amaranth_boards.tang_nano_9k import TangNano9kPlatform
+from amaranth_boards.ulx3s import ULX3S_85F_Platform
+
+from dfarray.fpga.pinout import Pin, leds, platform_mhz, platform_pins
 
 
 class Family(StrEnum):
@@ -10,6 +18,23 @@ class Family(StrEnum):
     ECP5 = "ecp5"
     ICE40 = "ice40"
     GOWIN = "gowin"
+
+
+@dataclass(frozen=True)
+class Loader:
+    """What a board can be given through openFPGALoader.
+
+    Attributes
+    ----------
+    board : str
+        Its name there.
+    sram, flash : bool
+        Whether the configuration memory, which forgets, and the flash can be written.
+    """
+
+    board: str
+    sram: bool = True
+    flash: bool = True
 
 
 @dataclass(frozen=True)
@@ -27,9 +52,11 @@ class Board:
         Frequency on the ``clk`` pin.
     target_mhz : float
         Clock of the array: a PLL makes it, and the build fails if it is not met.
-    pins : dict of port to ball or pin
-        ``clk``, and the ports of :class:`dfarray.fpga.narrow_port.NarrowPort`: receive and transmit of the board's USB
-        serial port, and a button.
+    pins : dict of port to Pin
+        ``clk``; ``uart_rx`` and ``uart_tx``, what the board receives and sends; ``button``; ``leds[0]``, ``leds[1]``, …
+    loader : Loader
+    chip : str
+        Gowin's series and size, as nextpnr and gowin_pack name it; empty elsewhere.
     """
 
     name: str
@@ -38,39 +65,119 @@ class Board:
     place_and_route: tuple[str, ...]
     oscillator_mhz: float
     target_mhz: float
-    pins: dict[str, str]
+    pins: dict[str, Pin]
+    loader: Loader
+    chip: str = ""
+
+    @property
+    def leds(self) -> tuple[Pin, ...]:
+        """Its lights, by the bits of the port ``leds``."""
+        return tuple(pin for port, pin in self.pins.items() if port.startswith("leds["))
+
+
+_LVCMOS33 = {"IO_TYPE": "LVCMOS33"}
+
+
+def _ecp5(size: str, package: str, speed: int) -> tuple[str, ...]:
+    return (f"--{size}", "--package", package, "--speed", str(speed))
+
+
+def _gowin(device: str, chip: str) -> tuple[str, ...]:
+    return ("--device", device, "--vopt", f"family={chip}")
 
 
 _BOARDS = (
-    # Pins: github.com/emard/ulx3s, doc/constraints/ulx3s_v20.lpf.
     Board(
         name="ulx3s-85f",
         device="LFE5U-85F-6BG381C",
         family=Family.ECP5,
-        place_and_route=("--85k", "--package", "CABGA381", "--speed", "6"),
-        oscillator_mhz=25.0,
+        place_and_route=_ecp5("85k", "CABGA381", 6),
+        oscillator_mhz=platform_mhz(ULX3S_85F_Platform),
         target_mhz=170.0,
-        pins={"clk": "G2", "serial_in": "M1", "serial_out": "L4", "strobe": "R1"},
+        pins=platform_pins(ULX3S_85F_Platform),
+        loader=Loader("ulx3s"),
     ),
-    # Pins: github.com/icebreaker-fpga/icebreaker, schematic v1.0e.
     Board(
         name="icebreaker",
         device="iCE40UP5K-SG48",
         family=Family.ICE40,
         place_and_route=("--up5k", "--package", "sg48"),
-        oscillator_mhz=12.0,
+        oscillator_mhz=platform_mhz(ICEBreakerPlatform),
         target_mhz=30.0,
-        pins={"clk": "35", "serial_in": "6", "serial_out": "9", "strobe": "10"},
+        pins=platform_pins(ICEBreakerPlatform),
+        # Most iCE40 boards are wired alike, and have one name there.
+        loader=Loader("ice40_generic", sram=False),
+    ),
+    Board(
+        name="orangecrab-85f",
+        device="LFE5U-85F-8MG285C",
+        family=Family.ECP5,
+        place_and_route=_ecp5("85k", "CSFBGA285", 8),
+        oscillator_mhz=platform_mhz(OrangeCrabR0_2_85FPlatform),
+        target_mhz=100.0,
+        # Its USB goes to the FPGA itself. Serial port: the Feather's pins RX and TX, which are 0 and 1.
+        pins=platform_pins(OrangeCrabR0_2_85FPlatform)
+        | {"uart_rx": Pin("N17", _LVCMOS33), "uart_tx": Pin("M18", _LVCMOS33)},
+        # The bootloader's DFU writes flash only.
+        loader=Loader("orangeCrab", sram=False),
+    ),
+    Board(
+        name="ecpix5-85f",
+        device="LFE5UM5G-85F-8BG554I",
+        family=Family.ECP5,
+        place_and_route=_ecp5("um5g-85k", "CABGA554", 8),
+        oscillator_mhz=platform_mhz(ECPIX585Platform),
+        target_mhz=100.0,
+        pins=platform_pins(ECPIX585Platform),
+        # With an FT2232; revision 03, with an FT4232, is ecpix5_r03.
+        loader=Loader("ecpix5"),
+    ),
+    # Pins: github.com/wuxx/Colorlight-FPGA-Projects, colorlight_i9_v7.2.md, on its extension board, whose debugger has
+    # the serial port. There is no button; K18 is on connector P2.
+    Board(
+        name="colorlight-i9",
+        device="LFE5U-45F-6BG381C",
+        family=Family.ECP5,
+        place_and_route=_ecp5("45k", "CABGA381", 6),
+        oscillator_mhz=25.0,
+        target_mhz=100.0,
+        pins={
+            "clk": Pin("P3", _LVCMOS33),
+            "uart_rx": Pin("H18", _LVCMOS33),
+            "uart_tx": Pin("J17", _LVCMOS33),
+            "button": Pin("K18", _LVCMOS33 | {"PULLMODE": "UP"}, active_low=True),
+        }
+        | leds([Pin("L2", _LVCMOS33, active_low=True)]),
+        loader=Loader("colorlight-i9"),
     ),
     # Pins: wiki.sipeed.com/hardware/en/tang/tang-nano-20k.
     Board(
         name="tangnano20k",
         device="GW2AR-LV18QN88C8/I7",
         family=Family.GOWIN,
-        place_and_route=("--device", "GW2AR-LV18QN88C8/I7", "--vopt", "family=GW2A-18C"),
+        place_and_route=_gowin("GW2AR-LV18QN88C8/I7", "GW2A-18C"),
         oscillator_mhz=27.0,
         target_mhz=54.0,
-        pins={"clk": "4", "serial_in": "70", "serial_out": "69", "strobe": "88"},
+        pins={
+            "clk": Pin("4", _LVCMOS33),
+            "uart_rx": Pin("70", _LVCMOS33),
+            "uart_tx": Pin("69", _LVCMOS33),
+            "button": Pin("88", _LVCMOS33),
+        }
+        | leds([Pin(str(number), _LVCMOS33, active_low=True) for number in range(15, 21)]),
+        loader=Loader("tangnano20k"),
+        chip="GW2A-18C",
+    ),
+    Board(
+        name="tangnano9k",
+        device="GW1NR-LV9QN88PC6/I5",
+        family=Family.GOWIN,
+        place_and_route=_gowin("GW1NR-LV9QN88PC6/I5", "GW1N-9C"),
+        oscillator_mhz=platform_mhz(TangNano9kPlatform),
+        target_mhz=27.0,
+        pins=platform_pins(TangNano9kPlatform),
+        loader=Loader("tangnano9k"),
+        chip="GW1N-9C",
     ),
 )
 

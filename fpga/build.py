@@ -1,25 +1,40 @@
 """From a configuration to a bitstream and its figures."""
 
+import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
+from amaranth.hdl import Value
+
 from dfarray.configuration import Configuration
+from dfarray.files import write_atomically
 from dfarray.fpga.boards import Board
+from dfarray.fpga.complaints import Complaint, complaints
+from dfarray.fpga.estimate import ARRAY_FAMILIES, alternatives
 from dfarray.fpga.floorplan import floorplan
 from dfarray.fpga.flows import FLOWS, NETLIST, REPORT, RTLIL, VERILOG
 from dfarray.fpga.netlist import Netlist
+from dfarray.fpga.pinout import placed
 from dfarray.fpga.report import Used, logged_utilisation, overfull, read_report
-from dfarray.fpga.toolchain import Tool, ToolFailedError, find_tool
-from dfarray.fpga.top import TOP, BoardTop
+from dfarray.fpga.summary import summary
+from dfarray.fpga.toolchain import Tool, ToolFailedError, find_tools
+from dfarray.fpga.top import PINS, TOP, BoardTop
 from dfarray.hw.accelerator import Accelerator
 
 STEPS = ("generate", "synthesise", "place and route", "pack")
+FIGURES, SUMMARY, SYNTHESIS_LOG = "build.json", "report.txt", "synthesis.log"
 
 
 class OverfullError(RuntimeError):
     """The design does not fit the device; the message says what is exceeded and how many lanes would fit."""
+
+
+class MiscompiledError(RuntimeError):
+    """Synthesis has said that what it made is another design than it was given."""
 
 
 def build(
@@ -44,7 +59,7 @@ def build(
     board : Board
     directory : path
         Created if it does not exist. Gets RTLIL, Verilog, constraints, netlist, bitstream, the tools' logs and
-        reports, and ``build.json``.
+        reports, ``report.txt``, and last ``build.json``: a directory that has it is whole.
     seed : int
         Of placement and routing.
     mhz : float, optional
@@ -52,7 +67,7 @@ def build(
     cycles_per_sample : int, optional
         Training; gives the samples a second.
     native : bool
-        Tools from PATH rather than YoWASP's.
+        Tools from PATH rather than YoWASP's, see :func:`dfarray.fpga.toolchain.find_tools`.
     progress : function (step, steps done)
 
     Returns
@@ -62,24 +77,31 @@ def build(
     Raises
     ------
     ToolMissingError, ToolFailedError
-    OverfullError
+    OverfullError, MiscompiledError
     """
     flow = FLOWS[board.family]
-    yosys, router, packer = (find_tool(name, native=native) for name in ("yosys", flow.place_and_route, flow.pack))
+    yosys, router, packer = find_tools(("yosys", flow.place_and_route, flow.pack), native=native)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     # What an earlier build left must not pass for this one's.
-    for name in (flow.bitstream, NETLIST, REPORT, "build.json"):
+    for name in (FIGURES, flow.bitstream, NETLIST, REPORT, SUMMARY):
         (directory / name).unlink(missing_ok=True)
 
     progress(STEPS[0], 0)
     top = BoardTop(board, Accelerator(config, weights), mhz or board.target_mhz)
     (directory / RTLIL).write_text(top.rtlil(), encoding="utf-8")
-    (directory / "yosys.ys").write_text(flow.yosys_script(config.array.tiles, config.array.lanes), encoding="utf-8")
-    (directory / flow.constraints).write_text(flow.constrain(board), encoding="utf-8")
+    (directory / "yosys.ys").write_text(
+        flow.yosys_script(board, config.array.tiles, config.array.lanes), encoding="utf-8"
+    )
+    ports = {name: len(Value.cast(getattr(top, name))) for name in top.signature.members}
+    pins = placed(ports, board.pins | {port: board.pins[pin] for port, pin in PINS.items()})
+    (directory / flow.constraints).write_text(flow.constrain(board, pins), encoding="utf-8")
     progress(STEPS[1], 1)
     # Its WebAssembly build prints nothing any more once ABC has run; the log it writes itself is whole.
-    yosys.run(["-q", "-l", "synthesis.log", "-s", "yosys.ys"], directory)
+    yosys.run(["-q", "-l", SYNTHESIS_LOG, "-s", "yosys.ys"], directory)
+    for item in complaints(yosys.name, (directory / SYNTHESIS_LOG).read_text(encoding="utf-8", errors="replace")):
+        if item.is_wrong:
+            raise MiscompiledError(_miscompiled(item, config, board))
     netlist = Netlist(directory / NETLIST)
     sites = floorplan(config, board.device, netlist.named(flow.multipliers), netlist.named(flow.block_rams))
     if sites:
@@ -88,9 +110,9 @@ def build(
     lanes = config.array.tiles * config.array.lanes
     arguments = ["--json", NETLIST, "--report", REPORT, "--seed", str(seed), "--freq", f"{top.mhz:.6f}"]
     arguments += ["--timing-allow-fail", *board.place_and_route, *flow.routing]
-    _place_and_route(router, arguments, directory, board, lanes)
+    _place_and_route(router, arguments, directory, config, board)
     progress(STEPS[3], 3)
-    packer.run(flow.packing, directory)
+    packer.run(flow.pack_arguments(board), directory)
     progress("done", 4)
 
     routed = read_report(directory / REPORT)
@@ -115,27 +137,65 @@ def build(
         "samples_per_second": None if cycles_per_sample is None else round(fmax * 1e6 / cycles_per_sample),
         "critical_path": None if critical_path is None else asdict(critical_path) | {"text": str(critical_path)},
         "resources": {name: asdict(count) for name, count in routed.resources.items() if count.used},
+        "warnings": [asdict(item) for item in _complaints(directory, yosys, router, packer)],
         "tools": {tool.name: tool.version for tool in (yosys, router, packer)},
+        "dfarray": version("dfarray"),
         "top": TOP,
         "verilog": VERILOG,
         "constraints": flow.constraints,
         "netlist": NETLIST,
         "bitstream": flow.bitstream,
+        "report": SUMMARY,
+        "sha256": {name: digest(directory / name) for name in (flow.bitstream, flow.constraints, VERILOG, NETLIST)},
         "configuration": json.loads(config.model_dump_json()),
     }
-    (directory / "build.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    (directory / SUMMARY).write_text(summary(figures), encoding="utf-8")
+    write_atomically(directory / FIGURES, (json.dumps(figures, indent=1) + "\n").encode())
     return figures
 
 
-def _place_and_route(router: Tool, arguments: list[str], directory: Path, board: Board, lanes: int) -> None:
+def digest(file: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _miscompiled(item: Complaint, config: Configuration, board: Board) -> str:
+    family = ARRAY_FAMILIES[board.family]
+    advice = (
+        "" if config.array.family == family else f"; set array.family = {family!r}, so that it infers no multipliers"
+    )
+    return f"the design would compute wrongly, {item}{advice}"
+
+
+def _complaints(directory: Path, yosys: Tool, router: Tool, packer: Tool) -> list[Complaint]:
+    logs = ((yosys.name, SYNTHESIS_LOG), (router.name, f"{router.name}.log"), (packer.name, f"{packer.name}.log"))
+    return [
+        item
+        for name, log in logs
+        if (directory / log).exists()
+        for item in complaints(name, (directory / log).read_text(encoding="utf-8", errors="replace"))
+    ]
+
+
+def _place_and_route(router: Tool, arguments: list[str], directory: Path, config: Configuration, board: Board) -> None:
+    lanes = config.array.tiles * config.array.lanes
+
+    def too_much(log: str) -> bool:
+        # Some placers would go on trying for ever.
+        return overfull(logged_utilisation(log), lanes) is not None
+
     try:
-        router.run(arguments, directory)
+        router.run(arguments, directory, too_much)
     except ToolFailedError:
         log = (directory / f"{router.name}.log").read_text(encoding="utf-8", errors="replace")
-        excess = overfull(logged_utilisation(log), lanes)
+        used = logged_utilisation(log)
+        excess = overfull(used, lanes)
         if excess is None:
             raise
-        raise OverfullError(f"{board.device} of {board.name} is too small: {excess}") from None
+        luts = used.get(FLOWS[board.family].luts)
+        others = alternatives(config, board, luts.used if luts else 0)
+        elsewhere = f"; by `dfarray estimate` {others}" if others else ""
+        raise OverfullError(f"{board.device} of {board.name} is too small: {excess}{elsewhere}") from None
 
 
 def missed_timing(figures: dict) -> str | None:
@@ -146,4 +206,4 @@ def missed_timing(figures: dict) -> str | None:
     path = figures["critical_path"]
     limit = f"; the slowest path is {path['text']}" if path else ""
     short = f"{fmax:.1f} MHz reached, {target - fmax:.1f} MHz short of {target:g} MHz"
-    return f"{short}{limit}; try another --seed or a lower --mhz"
+    return f"{short}{limit}; it holds with --mhz {math.floor(fmax)}, or try another --seed"

@@ -41,16 +41,19 @@ class _Limits:
     divided_feedback: bool
 
 
-_LIMITS = {
+_GOWIN_OUTPUT = (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
+
+_LIMITS: dict[str, _Limits] = {
     # Lattice FPGA-DS-02012 (ECP5), speed grade 6; Project Trellis' ecppll uses the same.
     Family.ECP5: _Limits((3.125, 400), (400, 800), range(1, 129), range(1, 81), tuple(range(1, 129)), True),
     # Lattice FPGA-DS-02008 (iCE40 UltraPlus); Project IceStorm's icepll uses the same.
     Family.ICE40: _Limits((10, 133), (533, 1066), range(1, 17), range(1, 129), (2, 4, 8, 16, 32, 64), False),
-    # Gowin UG286 and DS117 (GW2A, C8/I7); Project Apicula's gowin_pll uses the same.
-    Family.GOWIN: _Limits(
-        (3, 500), (500, 1250), range(1, 65), range(1, 65), (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128), True
-    ),
+    # Gowin UG286 and DS226 (GW2A, C8/I7); Project Apicula's gowin_pll uses the same.
+    "GW2A-18C": _Limits((3, 500), (500, 1250), range(1, 65), range(1, 65), _GOWIN_OUTPUT, True),
+    # Gowin UG286 and DS117 (GW1NR-9, C6/I5).
+    "GW1N-9C": _Limits((3, 400), (400, 1200), range(1, 65), range(1, 65), _GOWIN_OUTPUT, True),
 }
+"""By family, or by chip."""
 
 
 def dividers(board: Board, mhz: float) -> Dividers:
@@ -61,7 +64,7 @@ def dividers(board: Board, mhz: float) -> Dividers:
     ValueError
         If the PLL cannot come within 1 %.
     """
-    limits = _LIMITS[board.family]
+    limits = _LIMITS[board.chip or board.family]
     found = []
     for reference in limits.reference:
         detector = board.oscillator_mhz / reference
@@ -167,7 +170,7 @@ class ClockGenerator(wiring.Component):
     def _gowin(self, chosen):
         return Instance(
             "rPLL",
-            p_DEVICE="GW2A-18C",
+            p_DEVICE={"GW2A-18C": "GW2A-18C", "GW1N-9C": "GW1NR-9C"}[self._board.chip],
             p_FCLKIN=f"{self._board.oscillator_mhz:g}",
             p_IDIV_SEL=chosen.reference - 1,
             p_FBDIV_SEL=chosen.multiply - 1,

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from dfarray.configuration import Configuration, ConfigurationError, with_values
-from dfarray.fpga.boards import Board, Family
+from dfarray.fpga.boards import BOARDS, Board, Family
 from dfarray.fpga.memories import block_rams
 from dfarray.hw.blocks.ice40up5k import SPRAMS
 from dfarray.passes import bank_rows_needed
@@ -36,10 +36,14 @@ class Device:
 
 DEVICES = {
     "LFE5U-85F-6BG381C": Device(156, 208, "DP16KD", 83_640, 83_640),
+    "LFE5U-85F-8MG285C": Device(156, 208, "DP16KD", 83_640, 83_640),
+    "LFE5UM5G-85F-8BG554I": Device(156, 208, "DP16KD", 83_640, 83_640),
+    "LFE5U-45F-6BG381C": Device(72, 108, "DP16KD", 43_848, 43_848),
     "iCE40UP5K-SG48": Device(8, 30, "RAM40", 5_280, 5_280),
     "GW2AR-LV18QN88C8/I7": Device(48, 46, "BSRAM", 20_736, 15_552),
+    "GW1NR-LV9QN88PC6/I5": Device(20, 26, "BSRAM", 8_640, 6_480),
 }
-"""By ordering code. Sources: Lattice FPGA-DS-02012 and FPGA-DS-02008, Gowin DS226."""
+"""By ordering code. Sources: Lattice FPGA-DS-02012 and FPGA-DS-02008, Gowin DS226 and DS117."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,37 @@ def _smaller(config: Configuration, board: Board) -> Iterator[tuple[int, Configu
             yield tiles, with_values(config, {"array.tiles": tiles, "array.bank_rows": rows})
         except ConfigurationError:
             return
+
+
+def foreseen(config: Configuration, board: Board) -> list[str]:
+    """What a board has too little of, for a design with whatever hard blocks it is made for."""
+    return exceeded(needs(_made_for(config, board), board))
+
+
+def alternatives(config: Configuration, board: Board, luts: int = 0) -> str:
+    """What would fit instead: a smaller array on this board by what is modelled, this one on others; may be empty.
+
+    Parameters
+    ----------
+    luts : int
+        LUTs that a build has needed; others must have as many.
+    """
+    there, found = _made_for(config, board), []
+    if foreseen(config, board):
+        tiles, lanes = most_tiles(there, board), config.array.lanes
+        found.append(f"at most {tiles} tiles of {lanes} lanes would fit" if tiles else "not even one tile would fit")
+    others = [
+        other.name
+        for other in BOARDS.values()
+        if other.name != board.name and DEVICES[other.device].luts >= luts and not foreseen(config, other)
+    ]
+    if others:
+        found.append(f"the design as it is would fit {', '.join(others)}")
+    return ", and ".join(found)
+
+
+def _made_for(config: Configuration, board: Board) -> Configuration:
+    return with_values(config, {"array.family": ARRAY_FAMILIES[board.family]})
 
 
 def measured_clocks(board: Board) -> list[float]:

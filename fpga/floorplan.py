@@ -52,9 +52,9 @@ ECP5_85 = Die(
     multipliers=tuple(_row(y, _MULTIPLIERS) for y in (58, 34, 10)),
     block_rams=tuple(site for y in (22, 46, 70, 82) for site in _row(y, _BLOCK_RAMS)),
 )
-"""LFE5U-85F. Rows and columns as ``nextpnr-ecp5 --write`` names them when every block is in use."""
+"""LFE5U-85F, LFE5UM5G-85F. Rows and columns as ``nextpnr-ecp5 --write`` names them when every block is in use."""
 
-DIES = {"LFE5U-85F": ECP5_85}
+DIES = {"LFE5U-85F": ECP5_85, "LFE5UM5G-85F": ECP5_85}
 """By the beginning of a device's ordering code."""
 
 _LANE = re.compile(r"\btile_(\d+)\.lane_(\d+)\.")

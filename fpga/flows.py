@@ -1,9 +1,10 @@
 """What each device family's tools are told: synthesis, constraints, placement and routing, packing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dfarray.fpga.boards import Board, Family
+from dfarray.fpga.pinout import Pin
 from dfarray.fpga.top import TOP
 
 RTLIL, VERILOG, NETLIST, REPORT = "top.il", "top.v", "netlist.json", "nextpnr.json"
@@ -16,15 +17,15 @@ class Flow:
     Attributes
     ----------
     synthesis : str
-        The yosys command.
+        The yosys command; ``{series}`` is the first part of the board's ``chip``.
     place_and_route, pack : str
         Tools by native name.
     constraints, placed, bitstream : str
         Files.
-    constrain : function of Board to str
+    constrain : function of Board and the Pins of the top's ports to str
         Contents of the constraint file.
     routing, packing : list of str
-        Arguments of place and route, and of the packer.
+        Arguments of place and route, and of the packer; ``{chip}`` is the board's.
     lanes_apart : bool
         Whether each tile and each lane is synthesised by itself. What travels along a chain is in every tile's
         registers, some cycles apart; yosys would keep it once, as many tiles away, and a lane's selects once for all.
@@ -38,7 +39,7 @@ class Flow:
     constraints: str
     placed: str
     bitstream: str
-    constrain: Callable[[Board], str]
+    constrain: Callable[[Board, Mapping[str, Pin]], str]
     routing: list[str]
     packing: list[str]
     multipliers: str
@@ -47,8 +48,9 @@ class Flow:
     flip_flops: str
     lanes_apart: bool = False
 
-    def yosys_script(self, tiles: int, lanes: int) -> str:
+    def yosys_script(self, board: Board, tiles: int, lanes: int) -> str:
         """From RTLIL to a netlist, with the Verilog on the way; of so many tiles and so many lanes a tile."""
+        synthesis = self.synthesis.format(series=board.chip.partition("-")[0].lower())
         # Not the bias tile's lane, whose activations are constants.
         parts = " ".join(f"*.tile_{t} {' '.join(f'*.tile_{t}.lane_{k}' for k in range(lanes))}" for t in range(tiles))
         return "\n".join(
@@ -63,30 +65,42 @@ class Flow:
                 f"write_verilog -norename {VERILOG}",
                 "design -pop",
                 *([f"setattr -mod -set keep_hierarchy 1 {parts}"] if self.lanes_apart else []),
-                f"{self.synthesis} -top {TOP}",
+                f"{synthesis} -top {TOP}",
                 *([f"setattr -mod -unset keep_hierarchy {parts}", "flatten", "clean"] if self.lanes_apart else []),
                 f"write_json {NETLIST}",
                 "",
             ]
         )
 
+    def pack_arguments(self, board: Board) -> list[str]:
+        """What the packer is told."""
+        return [argument.format(chip=board.chip) for argument in self.packing]
 
-def _ecp5_constraints(board: Board) -> str:
+
+def _ecp5_constraints(board: Board, pins: Mapping[str, Pin]) -> str:
     lines = []
-    for port, ball in board.pins.items():
-        lines += [f'LOCATE COMP "{port}" SITE "{ball}";', f'IOBUF PORT "{port}" IO_TYPE=LVCMOS33;']
+    for port, pin in pins.items():
+        lines += [f'LOCATE COMP "{port}" SITE "{pin.site}";', f'IOBUF PORT "{port}" {_settings(pin)};']
     lines.append(f'FREQUENCY PORT "clk" {board.oscillator_mhz:g} MHZ;')
     return "\n".join(lines) + "\n"
 
 
-def _ice40_constraints(board: Board) -> str:
-    lines = [f"set_io {port} {pin}" for port, pin in board.pins.items()]
+def _ice40_constraints(board: Board, pins: Mapping[str, Pin]) -> str:
+    # Of a pin's attributes nextpnr reads this one here; the standard is that of every single-ended pin.
+    lines = [
+        f"set_io {'-pullup yes ' if pin.attributes.get('PULLUP') == '1' else ''}{port} {pin.site}"
+        for port, pin in pins.items()
+    ]
     return "\n".join([*lines, f"set_frequency clk {board.oscillator_mhz:g}"]) + "\n"
 
 
-def _gowin_constraints(board: Board) -> str:
-    lines = [f'IO_LOC "{port}" {pin};\nIO_PORT "{port}" IO_TYPE=LVCMOS33;' for port, pin in board.pins.items()]
+def _gowin_constraints(board: Board, pins: Mapping[str, Pin]) -> str:
+    lines = [f'IO_LOC "{port}" {pin.site};\nIO_PORT "{port}" {_settings(pin)};' for port, pin in pins.items()]
     return "\n".join(lines) + "\n"
+
+
+def _settings(pin: Pin) -> str:
+    return " ".join(f"{name}={value}" for name, value in pin.attributes.items())
 
 
 FLOWS = {
@@ -123,7 +137,7 @@ FLOWS = {
         flip_flops="SB_DFF",
     ),
     Family.GOWIN: Flow(
-        synthesis="synth_gowin -family gw2a",
+        synthesis="synth_gowin -family {series}",
         place_and_route="nextpnr-himbaechel",
         pack="gowin_pack",
         constraints="pins.cst",
@@ -131,7 +145,7 @@ FLOWS = {
         bitstream="board.fs",
         constrain=_gowin_constraints,
         routing=["--vopt", "cst=pins.cst", "--write", "placed.json"],
-        packing=["-d", "GW2A-18C", "-o", "board.fs", "placed.json"],
+        packing=["-d", "{chip}", "-o", "board.fs", "placed.json"],
         multipliers="MULT18X18",
         block_rams="BSRAM",
         luts="LUT4",

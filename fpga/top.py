@@ -12,6 +12,9 @@ from dfarray.fpga.narrow_port import NarrowPort
 
 TOP = "dfarray_board"
 
+PINS = {"serial_in": "uart_rx", "serial_out": "uart_tx", "strobe": "button"}
+"""The board's pins, by those of the top's ports that are not called like them."""
+
 
 class BoardTop(wiring.Component):
     """What is built for a board.
@@ -28,7 +31,7 @@ class BoardTop(wiring.Component):
     ----------
     clk, serial_in, strobe : In(1)
     serial_out : Out(1)
-        The pins of ``board.pins``.
+        The pins of ``board.pins``, see :data:`PINS`.
     mhz : float
         The clock's frequency, as near as the PLL comes.
     """

@@ -72,6 +72,7 @@ class Accelerator(wiring.Component):
             registers.sample_done.eq(core.sample_done),
             registers.framing_error.eq(core.framing_error),
             registers.macs.eq(core.macs),
+            registers.noise.eq(core.noise_state),
             core.samples.valid.eq(self.samples.valid),
             self.samples.ready.eq(core.samples.ready),
             core.samples.payload.value.eq(self.samples.value),

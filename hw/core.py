@@ -45,6 +45,8 @@ class Core(wiring.Component):
         Work is waiting or under way; an update is pending.
     framing_error, sample_done : Out(1)
         Strobes for counters.
+    noise_state : Out(32)
+        State of the rounding noise; 0 if rounding is nearest.
     macs : Out
         Useful multiply-accumulates decided three cycles before.
     """
@@ -79,6 +81,7 @@ class Core(wiring.Component):
                 "framing_error": Out(1),
                 "sample_done": Out(1),
                 "macs": Out(len(self.sequencer.macs)),
+                "noise_state": Out(32),
             }
         )
         self.head = Signal(broadcast_packet(config))
@@ -175,6 +178,7 @@ class Core(wiring.Component):
                 state.seed.eq(self.settings.seed),
                 state.advance.eq(sequencer.advance_noise),
                 sequencer.noise_state.eq(state.state),
+                self.noise_state.eq(state.state),
                 noise.row.eq(fetch.row),
                 noise.state.eq(fetch.noise),
                 self.head_noise.eq(noise.word),

@@ -56,6 +56,8 @@ class RegisterFile(wiring.Component):
     command : Out
         Strobes, a cycle later: whether the rows of a load or dump are allowed is found in between.
     busy, pending, sample_done, framing_error : In
+    noise : In(32)
+        State of the rounding noise.
     macs : In
         Useful multiply-accumulates to count.
     """
@@ -72,6 +74,7 @@ class RegisterFile(wiring.Component):
                 "pending": In(1),
                 "sample_done": In(1),
                 "framing_error": In(1),
+                "noise": In(32),
                 "macs": In(range(2 * config.array.tiles * config.array.lanes + 1)),
             }
         )
@@ -186,6 +189,7 @@ class RegisterFile(wiring.Component):
             "BUSY_CYCLES": busy_cycles,
             "MACS_LOW": macs[:32],
             "MACS_HIGH": macs[32:],
+            "NOISE": self.noise,
         }
         # One read at a time, and none in two cycles after a write, which is about to change what is read. First its
         # address, then the choice in each group of registers, then the choice of a group.

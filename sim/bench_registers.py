@@ -7,6 +7,7 @@ from pathlib import Path
 import cocotb
 from cocotb.triggers import Timer
 
+from dfarray.configuration import Rounding
 from dfarray.register_map import MAGIC, Access, configuration_crc, register_map
 from dfarray.sim.bench_training import PERIOD_NS, Bench
 from dfarray.sim.job import Job
@@ -41,8 +42,14 @@ async def registers(dut):
     assert await bench.read("ID") == MAGIC
     assert await bench.read("CONFIGURATION") == configuration_crc(config)
     for register in register_map(config):
-        if register.access is Access.READ_WRITE:
+        if register.access is Access.READ_WRITE or register.name == "NOISE":
             assert await bench.read(register.name) == register.reset, register.name
+    # A generator at 0 would stay there.
+    stochastic = config.training.rounding is Rounding.STOCHASTIC
+    for seed, state in ((0xDEADBEEF, 0xDEADBEEF), (0, 1)):
+        await bench.write("SEED", seed=seed)
+        await _until_idle(bench)
+        assert await bench.read("NOISE") == (state if stochastic else 0)
     for register in register_map(config):
         mask = sum(((1 << item.width) - 1) << item.low for item in register.fields)
         response = await bench.bus.write(register.offset, (0xFFFFFFFF).to_bytes(4, "little"))
@@ -100,7 +107,9 @@ async def out_of_turn(dut):
     assert await _until_idle(bench) == 0b010, "idle, an update pending"
     await bench.write("COMMAND", flush=1)
     assert await _until_idle(bench) == 0
+    noise = await bench.read("NOISE")
     await bench.finish()
+    assert noise == (bench.scoreboard.model.noise_state if config.training.rounding is Rounding.STOCHASTIC else 0)
 
 
 @cocotb.test()

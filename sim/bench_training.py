@@ -43,6 +43,7 @@ class Bench:
         self._worker = ThreadPoolExecutor(1)
         self._comparison: Future[None] | None = None
         self._poll = 256 * max(1, job.expected_cycles // 256)
+        self._noise: list[int] = []
         self._macs: dict[str, list[tuple[int, int]]] = {"MACS_HIGH": [], "MACS_LOW": []}
 
     async def start(self):
@@ -71,6 +72,10 @@ class Bench:
     async def read(self, name: str) -> int:
         """Read a register's word."""
         return await self.bus.read_dword(self.registers[name].offset)
+
+    async def read_noise(self):
+        """Keep the state of the rounding noise for the outcome."""
+        self._noise.append(await self.read("NOISE"))
 
     async def until(self, counter, target: int):
         """Wait for a counter of the test bench to reach ``target``, or a little longer."""
@@ -122,7 +127,8 @@ class Bench:
         self._comparison = self._worker.submit(self.scoreboard.finish)
         self._settle()
         macs = combined_macs(self._macs["MACS_HIGH"], self._macs["MACS_LOW"])
-        figures = {"cycles": int(self.dut.cycle.value), "seconds": time.perf_counter() - self._began, "macs": macs}
+        figures = {"cycles": int(self.dut.cycle.value), "seconds": time.perf_counter() - self._began}
+        figures |= {"macs": macs, "noise": self._noise}
         self.job.save_outcome(figures | self.scoreboard.figures())
 
 
@@ -132,6 +138,8 @@ async def train(dut):
     job = Job.load(Path(os.environ["DFARRAY_JOB"]))
     bench = Bench(dut, job)
     await bench.start()
+    if job.seed is not None:
+        await bench.write("SEED", seed=job.seed)
     if job.load_weights:
         await bench.write("COMMAND", load=1)
         dut.weight_budget.value = job.image_words
@@ -148,6 +156,7 @@ async def train(dut):
     if job.dump:
         await bench.write("COMMAND", dump=1)
         await bench.until(dut.weights_done, job.image_words)
+        await bench.read_noise()
     await bench.finish()
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dfarray.configuration import Configuration
+from dfarray.configuration import Configuration, Rounding
 from dfarray.golden.cycle import CycleModel
 from dfarray.golden.integer import IntegerNetwork
+from dfarray.golden.noise import first_state
 from dfarray.hw.generate import generate
 from dfarray.initial_weights import initial_weights
 from dfarray.sim import harness, loop, simulators
@@ -103,11 +104,14 @@ class Outcome:
     weights : list of int32 arrays (n_l, 1 + n_{l-1})
         Read back from the banks.
     predictions : int array (samples,)
+    noise_state : int
+        Of the stochastic rounding, read back after the weights; 0 if rounding is nearest.
     """
 
     report: Report
     weights: list[np.ndarray]
     predictions: np.ndarray
+    noise_state: int = 0
 
 
 def prepare(
@@ -179,6 +183,7 @@ def cosimulate(
     record_cycles: int = 0,
     events: bool | None = None,
     load_weights: bool = False,
+    seed: int | None = None,
     gaps: Mapping[str, int] | None = None,
     progress: Callable[[str, int], None] = lambda stage, done: None,
 ) -> Outcome:
@@ -204,6 +209,8 @@ def cosimulate(
         Send samples as events, only the nonzero inputs; None: if the array skips zeros.
     load_weights : bool
         Generate with zero weights and write ``weights`` through the load command.
+    seed : int or None
+        Written to SEED first, so the state of the rounding noise to start from; None for the configuration's.
     gaps : dict or None
         See :class:`dfarray.sim.job.Job`.
     progress : callable(stage, samples done)
@@ -226,6 +233,7 @@ def cosimulate(
         mode=mode,
         events=config.array.zero_skipping if events is None else events,
         load_weights=load_weights,
+        seed=seed,
         gaps=dict(gaps or {}),
         expected_cycles=rows + 4 * config.network.classes + 4 * config.array.tiles,
     )
@@ -289,12 +297,15 @@ def _judge(job: Job, x, labels, simulator, first, build_seconds, run_seconds) ->
     if first is None:
         weights = job.dumped_weights()
         network = IntegerNetwork(config, job.weights)
+        if job.seed is not None:
+            network.noise_state = first_state(job.seed)
         logits = _replay(network, job.phases, x, labels)
+        network.flush()
         mismatches += int((logits != rtl_logits).sum()) if logits.shape == rtl_logits.shape else logits.size
         mismatches += sum(int((a != b).sum()) for a, b in zip(network.weights, weights, strict=True))
         if mismatches:
             first = _first_difference(network, weights, logits, rtl_logits)
-        elif wrong := _wrong_count(figures):
+        elif wrong := _wrong_count(figures) or _wrong_noise(figures, network):
             mismatches, first = 1, wrong
     cycles_per_sample, useful_macs, utilisation = _pace(job, figures)
     report = Report(
@@ -317,7 +328,7 @@ def _judge(job: Job, x, labels, simulator, first, build_seconds, run_seconds) ->
         build_seconds=build_seconds,
         run_seconds=run_seconds,
     )
-    return Outcome(report, weights, predictions)
+    return Outcome(report, weights, predictions, noise_state=figures["noise"][-1] if figures else 0)
 
 
 def _wrong_count(figures: dict) -> dict | None:
@@ -326,6 +337,13 @@ def _wrong_count(figures: dict) -> dict | None:
         if got != expected:
             return {"cycle": cycle, "signal": "MACS", "expected": expected, "got": got}
     return None
+
+
+def _wrong_noise(figures: dict, network: IntegerNetwork) -> dict | None:
+    """The state of the rounding noise that was read back, if it is not the integer model's."""
+    stochastic = network.config.training.rounding is Rounding.STOCHASTIC
+    (got,), expected = figures["noise"], network.noise_state if stochastic else 0
+    return None if got == expected else {"signal": "NOISE", "expected": expected, "got": got}
 
 
 def _pace(job: Job, figures: dict) -> tuple[float, int, float]:

@@ -1,7 +1,7 @@
 """Training on the simulated RTL, epoch by epoch, with the test set answered by the RTL as well."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,9 @@ from dfarray.configuration import Configuration
 from dfarray.golden.arithmetic import quantize_inputs
 from dfarray.golden.datasets import Dataset
 from dfarray.golden.presentation import epoch_samples
-from dfarray.sim.cosim import Outcome, cosimulate
+from dfarray.initial_weights import initial_weights
+from dfarray.learning_rate import LearningRate
+from dfarray.sim.cosim import Outcome, Report, cosimulate
 from dfarray.sim.job import Mode, Phase
 
 
@@ -85,3 +87,134 @@ def train_rtl(
         for epoch, order in enumerate(orders, 1)
     ]
     return outcome, curve
+
+
+class DisagreementError(RuntimeError):
+    """RTL and golden model differ; the message names the first difference."""
+
+
+class RtlEngine:
+    """The simulated RTL; see :class:`dfarray.session.Engine`.
+
+    Each call is a run of the simulator from reset: weights and noise state are written through the registers, samples
+    follow, and weights and noise state are read back, which flushes. Between two calls nothing is pending, so only who
+    flushes after each call trains as the integer model does.
+
+    Parameters
+    ----------
+    config : Configuration
+    directory : Path
+        For Verilog, build and recorded files.
+    simulator, events
+        As for :func:`dfarray.sim.cosim.cosimulate`; the signature of every cycle is compared.
+    stage : callable(text)
+        Told what the simulator is doing.
+    """
+
+    def __init__(
+        self,
+        config: Configuration,
+        *,
+        directory: Path,
+        simulator: str = "verilator",
+        events: bool | None = None,
+        stage: Callable[[str], object] = lambda text: None,
+    ):
+        self._config, self._directory, self._simulator, self._events = config, directory, simulator, events
+        self._stage = stage
+        self._weights = initial_weights(config)
+        self._noise: int | None = None
+        self._reports: list[Report] = []
+
+    def load(self, weights: list[np.ndarray], noise_state: int) -> None:
+        """Take weights and noise state."""
+        self._weights, self._noise = weights, noise_state
+
+    def train(
+        self, x: np.ndarray, labels: np.ndarray, *, rate: LearningRate, progress: Callable[[int], object]
+    ) -> np.ndarray:
+        """Learn samples in order, and flush; returns the answers (samples,).
+
+        Raises
+        ------
+        DisagreementError
+        """
+        return self._run(x, labels, Phase(len(x), True, rate), progress)
+
+    def flush(self) -> None:
+        """Nothing is pending."""
+
+    def predict(self, x: np.ndarray, *, progress: Callable[[int], object]) -> np.ndarray:
+        """Answer samples.
+
+        Raises
+        ------
+        DisagreementError
+        """
+        labels = np.zeros(len(x), dtype=np.int64)
+        return self._run(x, labels, Phase(len(x), False, self._config.training.rate), progress)
+
+    @property
+    def weights(self) -> list[np.ndarray]:
+        """Weight codes."""
+        return [array.copy() for array in self._weights]
+
+    @property
+    def noise_state(self) -> int:
+        """Of the rounding noise; 0 if rounding is nearest.
+
+        Raises
+        ------
+        ValueError
+            If nothing has run yet.
+        """
+        if self._noise is None:
+            raise ValueError("the noise state is read after a run, and there was none")
+        return self._noise
+
+    @property
+    def report(self) -> Report | None:
+        """Of all runs: counts added up, pace and use of the first training, signature of the last run."""
+        if not self._reports:
+            return None
+        summed = ("samples", "cycles", "cycles_checked", "results_compared", "weights_compared")
+        seconds = sum(report.cycles / report.cycles_per_second for report in self._reports)
+        totals = {name: sum(getattr(report, name) for report in self._reports) for name in summed}
+        totals |= {
+            name: sum(getattr(report, name) for report in self._reports) for name in ("build_seconds", "run_seconds")
+        }
+        return replace(
+            self._reports[0],
+            signature=self._reports[-1].signature,
+            cycles_per_second=totals["cycles"] / seconds,
+            **totals,
+        )
+
+    def _run(self, x, labels, phase: Phase, progress: Callable[[int], object]) -> np.ndarray:
+        def shown(stage: str, done: int) -> None:
+            self._stage(stage)
+            progress(done)
+
+        # The first Verilog has the initial weights, and serves all runs: the others are loaded over them.
+        verilog = self._directory / "verilog" if self._reports else None
+        outcome = cosimulate(
+            self._config,
+            x,
+            labels,
+            directory=self._directory,
+            phases=(phase,),
+            weights=self._weights,
+            simulator=self._simulator,
+            verilog=verilog,
+            mode=Mode.SIGNATURE,
+            events=self._events,
+            load_weights=self._noise is not None,
+            # With nearest rounding the state is 0, and SEED does nothing.
+            seed=self._noise,
+            progress=shown,
+        )
+        if outcome.report.mismatches:
+            raise DisagreementError(f"RTL and golden model differ: {outcome.report.described_mismatch}")
+        self._weights, self._noise = outcome.weights, outcome.noise_state
+        self._reports.append(outcome.report)
+        return outcome.predictions

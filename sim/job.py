@@ -87,6 +87,8 @@ class Job:
         Samples are played as events, otherwise dense.
     load_weights, dump : bool
         Write the weights through the load command first; read them back at the end.
+    seed : int or None
+        Written to SEED before anything else; None leaves the generator as reset does.
     gaps : dict
         Of 256 cycles, how many the other side of ``sample_gaps``, ``result_gaps``, ``weight_gaps`` is not there.
     expected_cycles : int
@@ -102,6 +104,7 @@ class Job:
     events: bool = False
     load_weights: bool = False
     dump: bool = True
+    seed: int | None = None
     gaps: dict[str, int] = field(default_factory=dict)
     expected_cycles: int = 1024
 
@@ -191,6 +194,7 @@ class Job:
             "events": self.events,
             "load_weights": self.load_weights,
             "dump": self.dump,
+            "seed": self.seed,
             "gaps": {"sample_gaps": 0, "result_gaps": 0, "weight_gaps": 0, **self.gaps},
             "expected_cycles": self.expected_cycles,
         }

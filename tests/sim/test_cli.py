@@ -41,11 +41,11 @@ def test_both_engines_end_with_the_same_weights(project, fast_simulator):
     found = {}
     for engine in ("golden", "rtl"):
         arguments = ["train", "net.toml", "--data", "blobs.npz", "--engine", engine, "--json", f"{engine}.json"]
-        done = dfarray(*arguments, "--simulator", fast_simulator, "--save", f"{engine}.npz", cwd=project)
+        done = dfarray(*arguments, "--simulator", fast_simulator, cwd=project)
         assert done.returncode == 0, done.stderr
         found[engine] = json.loads((project / f"{engine}.json").read_text())
         assert Path(project, found[engine]["plot"]).read_bytes().startswith(b"\x89PNG")
-    with np.load(project / "golden.npz") as golden, np.load(project / "rtl.npz") as rtl:
+    with np.load(project / found["golden"]["weights"]) as golden, np.load(project / found["rtl"]["weights"]) as rtl:
         assert golden.files == rtl.files == ["layer_1", "layer_2"]
         for name in golden.files:
             assert np.array_equal(golden[name], rtl[name])
