@@ -163,7 +163,7 @@ class Session:
             elif now - progress > self._timeout:
                 raise LinkError(self._silence())
             elif self._unanswered and now - asked > self._patience:
-                # The first one alone: if more got lost, the board says so. Where it is only slow, more would slow it down.
+                # The first one alone: if more got lost, the board says so; if it is only slow, more would slow it down.
                 self._repeat([self._unanswered[0]])
                 asked, self._patience = now, min(2 * self._patience, LONGEST_WAIT)
 
