@@ -4,12 +4,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 PYTHON ?= python3
 
-.PHONY: help setup demo test test-slow lint data paper bench clean tools
+.PHONY: help setup demo test test-slow fuzz lint data paper bench clean tools
 
 help:
 	@echo "make demo       train an 8x8 digits network on the simulated RTL, checked against the golden model"
 	@echo "make test       the test suite (under 10 minutes on 2 cores)"
 	@echo "make test-slow  tests that take longer"
+	@echo "make fuzz       a million damaged frames for the host link; minutes"
 	@echo "make lint       ruff and pyright"
 	@echo "make data       fetch MNIST and Fashion-MNIST into the cache"
 	@echo "make paper      the comparisons of docs/results, about 90 minutes on 2 cores; needs PyTorch for the last two"
@@ -40,6 +41,9 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -q -m slow
+
+fuzz: setup
+	$(BIN)/python -m dfarray.sim.fuzz --frames 1000000
 
 lint: setup
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dfarray import benchmarks, building, estimating, flashing, research, sweeping
+from dfarray import benchmarks, boards, building, estimating, flashing, research, sweeping
 from dfarray.configuration import load_configuration, shipped
 from dfarray.console import CHECK_FAILED, out, plot_accuracy, progress_bar, refusing_bad_input, report
 
@@ -20,6 +20,8 @@ app = typer.Typer(
 app.command()(building.build)
 app.command()(flashing.flash)
 app.command()(estimating.estimate)
+app.command()(boards.virtual)
+app.command()(boards.selftest)
 app.command()(research.paper)
 app.command()(research.costs)
 app.command()(sweeping.sweep)
@@ -43,6 +45,7 @@ class Engine(StrEnum):
 
     GOLDEN = "golden"
     RTL = "rtl"
+    BOARD = "board"
 
 
 class Mode(StrEnum):
@@ -120,7 +123,7 @@ def generate(
 def train(
     config_file: ConfigFile,
     data: Data,
-    engine: Annotated[Engine, typer.Option(help="Golden integer model, or simulated RTL.")] = Engine.GOLDEN,
+    engine: Annotated[Engine, typer.Option(help="Golden integer model, simulated RTL, or a board.")] = Engine.GOLDEN,
     samples: Annotated[int | None, typer.Option(min=1, help="Only the first N training samples.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the configuration's.")] = None,
     save: Annotated[
@@ -151,10 +154,15 @@ def train(
     directory: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR")] = None,
     simulator: Annotated[Simulator, typer.Option(help="For --engine rtl.")] = Simulator.VERILATOR,
     sent: Sent = None,
+    port: Annotated[str | None, typer.Option(metavar="P", help="For --engine board: its serial port.")] = None,
+    baud: boards.Baud = 3_000_000,
+    test_samples: Annotated[
+        int, typer.Option(min=0, metavar="N", help="For --engine board: test samples it answers after the last epoch.")
+    ] = 1000,
     json_file: JsonFile = None,
     download: Download = False,
 ) -> None:
-    """Train a network, on the golden integer model or on the simulated RTL: both end with the same weights."""
+    """Train a network, on the golden integer model, the simulated RTL or a board: all end with the same weights."""
     failed = False
     with refusing_bad_input():
         from dfarray import training_run
@@ -165,7 +173,13 @@ def train(
         session = training_run.session_of(config, dataset, epochs, samples, checkpoints)
         epochs = session.epochs
         directory = _workspace(config_file, "train", directory)
-        if engine is Engine.GOLDEN:
+        if engine is Engine.BOARD:
+            if port is None:
+                raise ValueError("--engine board needs --port, the board's serial port")
+            run = training_run.on_board(
+                session, checkpoints, port, baud=baud, events=_events(sent), test_samples=test_samples
+            )
+        elif engine is Engine.GOLDEN:
             run = training_run.on_golden(session, checkpoints)
         elif checkpoints.wanted:
             run = training_run.on_rtl_with_checkpoints(

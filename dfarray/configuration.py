@@ -455,6 +455,13 @@ def shipped(name: str) -> Configuration:
         return load_configuration(path)
 
 
+def shipped_names() -> list[str]:
+    """Stems of the files of configs/."""
+    return sorted(
+        Path(file.name).stem for file in (files("dfarray") / "configs").iterdir() if file.name.endswith(".toml")
+    )
+
+
 def _describe(item) -> str:
     key = ".".join(str(part) for part in item["loc"] if not str(part).startswith(("function-", "literal[")))
     message = item["msg"].removeprefix("Value error, ")

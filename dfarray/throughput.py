@@ -7,13 +7,14 @@ import numpy as np
 
 from dfarray.configuration import Configuration
 from dfarray.latency import ACCEPT, MERGE_END
+from dfarray.line import BITS, sample_line_bytes
 from dfarray.timetable import WARM_UP, SampleWork, dense_work, sample_cycles
 
-UART_BYTES_PER_SECOND = 300_000
-"""3 Mbaud, ten bits a byte (8N1)."""
+BAUD = 3_000_000
+"""Of the fastest USB serial ports."""
 
-EVENT_BYTES = 3
-"""Of an event on the link: two for the index, one for the value. A dense input is one byte."""
+EVENT_BYTES = 2
+"""Of an event on the link: the gap before it, and the value. A dense input is one byte."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Pace:
         Fewest cycles in which the input store takes a sample in, one transfer a cycle: ``cycles_per_sample`` is never
         less.
     link_bytes : float
-        Of a sample.
+        Of a sample, frames included.
     """
 
     cycles_per_sample: float
@@ -43,12 +44,12 @@ class Pace:
     input_cycles: float
     link_bytes: float
 
-    def samples_per_second(self, mhz: float) -> dict[str, float]:
-        """By what could limit: the array with its input stream, the input stream alone, a UART of 3 Mbaud."""
+    def samples_per_second(self, mhz: float, baud: int = BAUD) -> dict[str, float]:
+        """By what could limit: the array with its input stream, the input stream alone, the serial line."""
         return {
             "array": mhz * 1e6 / self.cycles_per_sample,
             "input_stream": mhz * 1e6 / self.input_cycles,
-            "uart": UART_BYTES_PER_SECOND / self.link_bytes,
+            "uart": baud / BITS / self.link_bytes,
         }
 
     def as_dict(self) -> dict[str, float]:
@@ -91,7 +92,7 @@ def _pace(config: Configuration, work: Sequence[SampleWork] | None, link_bytes: 
         waiting=cycles.waiting,
         utilisation=useful * config.utilisation(cycles.total),
         input_cycles=2 + ACCEPT + steps + MERGE_END,
-        link_bytes=link_bytes,
+        link_bytes=sample_line_bytes(config, link_bytes),
     )
 
 

@@ -193,6 +193,34 @@ def on_rtl(
     return Run(outcome.weights, _curves(records, size), figures)
 
 
+def on_board(
+    session: Session,
+    checkpoints: Checkpoints,
+    port: str,
+    *,
+    baud: int,
+    events: bool | None = None,
+    test_samples: int = 1000,
+) -> Run:
+    """Train a board.
+
+    Parameters
+    ----------
+    port : str
+        Serial port.
+    events : bool or None
+        Send samples as events; None: whatever takes fewest bytes.
+    test_samples : int
+        Of the test set, how many the board answers after each epoch, to be compared with the integer model's.
+    """
+    from dfarray.fpga.host.engine import BoardEngine
+
+    with BoardEngine(session.config, port, baud=baud, events=events, test_samples=test_samples) as engine:
+        finished = _run(session, engine, "train on the board", checkpoints)
+        figures = engine.figures()
+    return Run(finished.weights, _curves(finished.records, _size(session)), figures | _figures(session, finished))
+
+
 def _curves(records, size: int) -> dict[str, tuple[list[float], list[float]]]:
     seen = [float(record.epoch * size) for record in records]
     return {

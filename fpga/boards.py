@@ -55,6 +55,8 @@ class Board:
     pins : dict of port to Pin
         ``clk``; ``uart_rx`` and ``uart_tx``, what the board receives and sends; ``button``; ``leds[0]``, ``leds[1]``, …
     loader : Loader
+    baud : int
+        Fastest rate of the serial port.
     chip : str
         Gowin's series and size, as nextpnr and gowin_pack name it; empty elsewhere.
     """
@@ -68,6 +70,7 @@ class Board:
     pins: dict[str, Pin]
     loader: Loader
     chip: str = ""
+    baud: int = 3_000_000
 
     @property
     def leds(self) -> tuple[Pin, ...]:

@@ -22,8 +22,7 @@ from dfarray.fpga.pinout import placed
 from dfarray.fpga.report import Used, logged_utilisation, overfull, read_report
 from dfarray.fpga.summary import summary
 from dfarray.fpga.toolchain import Tool, ToolFailedError, find_tools
-from dfarray.fpga.top import PINS, TOP, BoardTop
-from dfarray.hw.accelerator import Accelerator
+from dfarray.fpga.top import TOP, BoardTop
 
 STEPS = ("generate", "synthesise", "place and route", "pack")
 FIGURES, SUMMARY, SYNTHESIS_LOG = "build.json", "report.txt", "synthesis.log"
@@ -88,13 +87,13 @@ def build(
         (directory / name).unlink(missing_ok=True)
 
     progress(STEPS[0], 0)
-    top = BoardTop(board, Accelerator(config, weights), mhz or board.target_mhz)
+    top = BoardTop(board, config, weights, mhz or board.target_mhz)
     (directory / RTLIL).write_text(top.rtlil(), encoding="utf-8")
     (directory / "yosys.ys").write_text(
         flow.yosys_script(board, config.array.tiles, config.array.lanes), encoding="utf-8"
     )
     ports = {name: len(Value.cast(getattr(top, name))) for name in top.signature.members}
-    pins = placed(ports, board.pins | {port: board.pins[pin] for port, pin in PINS.items()})
+    pins = placed(ports, board.pins)
     (directory / flow.constraints).write_text(flow.constrain(board, pins), encoding="utf-8")
     progress(STEPS[1], 1)
     # Its WebAssembly build prints nothing any more once ABC has run; the log it writes itself is whole.
@@ -126,6 +125,7 @@ def build(
         "seed": seed,
         "fmax_mhz": fmax,
         "target_mhz": round(top.mhz, 3),
+        "baud": top.baud,
         "timing_met": routed.fmax_mhz >= top.mhz,
         "lanes": lanes,
         "placed_blocks": len(sites),

@@ -29,6 +29,8 @@ class Accelerator(wiring.Component):
     weights_in, weights_out : {valid, ready, data}
         Bulk weights of the load and dump commands: tile fastest, then lane, then row.
     registers : In AXI4-Lite
+    busy : Out(1)
+        A sample or command is waiting or under way; a cycle before STATUS tells.
     """
 
     def __init__(self, config: Configuration, weights):
@@ -56,6 +58,7 @@ class Accelerator(wiring.Component):
                 "weights_in": In(weight),
                 "weights_out": Out(weight),
                 "registers": In(AxiLite()),
+                "busy": Out(1),
             }
         )
 
@@ -73,6 +76,7 @@ class Accelerator(wiring.Component):
             registers.framing_error.eq(core.framing_error),
             registers.macs.eq(core.macs),
             registers.noise.eq(core.noise_state),
+            self.busy.eq(core.busy | registers.commanded),
             core.samples.valid.eq(self.samples.valid),
             self.samples.ready.eq(core.samples.ready),
             core.samples.payload.value.eq(self.samples.value),

@@ -46,8 +46,6 @@ def generate(config: Configuration, weights, directory: str | Path) -> dict:
     -------
     dict : the manifest.
     """
-    # A stray yosys on PATH must not decide what is generated.
-    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     accelerator = Accelerator(config, weights)
@@ -56,19 +54,37 @@ def generate(config: Configuration, weights, directory: str | Path) -> dict:
         direction = "i" if member.flow == In else "o"
         ports["__".join(map(str, path))] = (Value.cast(value), direction)
     # Taken after the signature is known: elaboration names the signals.
-    with _contents_as_one_number():
-        text, names = verilog.convert_fragment(
-            Fragment.get(accelerator, None),
-            ports={name: (value, _direction(direction)) for name, (value, direction) in ports.items()},
-            name=TOP,
-            emit_src=False,
-            strip_internal_attrs=True,
-        )
-    text = _HEADER + _evaluate_at_time_zero(text)
+    text, names = verilog_of(accelerator, ports, TOP)
     manifest = _manifest(config, weights, ports, accelerator, names)
     (directory / "accelerator.v").write_text(text, encoding="utf-8")
     (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return manifest
+
+
+def verilog_of(component, ports: dict, top: str) -> tuple[str, dict]:
+    """A component's Verilog.
+
+    Parameters
+    ----------
+    ports : dict of name to (Value, "i" or "o")
+    top : str
+        The top module's name.
+
+    Returns
+    -------
+    (text, Amaranth's names of the signals)
+    """
+    # A stray yosys on PATH must not decide what is generated.
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    with _contents_as_one_number():
+        text, names = verilog.convert_fragment(
+            Fragment.get(component, None),
+            ports={name: (value, _direction(direction)) for name, (value, direction) in ports.items()},
+            name=top,
+            emit_src=False,
+            strip_internal_attrs=True,
+        )
+    return _HEADER + _evaluate_at_time_zero(text), names
 
 
 @contextmanager

@@ -55,6 +55,8 @@ class RegisterFile(wiring.Component):
         Change two cycles after the write is accepted.
     command : Out
         Strobes, a cycle later: whether the rows of a load or dump are allowed is found in between.
+    commanded : Out(1)
+        A command was written, and the array does not know yet.
     busy, pending, sample_done, framing_error : In
     noise : In(32)
         State of the rounding noise.
@@ -70,6 +72,7 @@ class RegisterFile(wiring.Component):
                 "bus": In(AxiLite()),
                 "settings": Out(settings_layout(config)),
                 "command": Out(COMMANDS),
+                "commanded": Out(1),
                 "busy": In(1),
                 "pending": In(1),
                 "sample_done": In(1),
@@ -175,8 +178,9 @@ class RegisterFile(wiring.Component):
             busy_cycles.eq(busy_cycles + delay(m, self.busy, 1, "busy")),
             macs.eq(macs + delay(m, self.macs, 1, "macs")),
         ]
-        commanded = asked.as_value().any() | self._checked.as_value().any() | self.command.as_value().any()
-        busy = delay(m, self.busy | commanded, 1, "busy_or_commanded", reset_less=False)
+        steps = (asked, self._checked, self.command)
+        m.d.comb += self.commanded.eq(Cat(step.as_value().any() for step in steps).any())
+        busy = delay(m, self.busy | self.commanded, 1, "busy_or_commanded", reset_less=False)
         pending = delay(m, self.pending, 1, "pending", reset_less=False)
         readable = {
             **values,

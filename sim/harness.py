@@ -33,10 +33,7 @@ def write_harness(manifest: dict, contents: list[Contents], directory: Path) -> 
         "@REGISTER_PORTS@": ",\n  ".join(map(_public_port, registers)),
         "@REGISTER_CONNECTIONS@": "\n    ".join(f".{p['name']}({p['name']})," for p in registers),
         "@TOP@": manifest["top"],
-        "@CONTENTS@": "\n    ".join(
-            f'$readmemh("{CONTENTS}/{index}.hex", {_reference(".".join(item.path))});'
-            for index, item in enumerate(contents)
-        ),
+        "@CONTENTS@": "\n    ".join(reading_contents(contents)),
         "@VALUE_BITS@": str(widths["samples__value"]),
         "@INDEX_BITS@": str(widths["samples__index"]),
         "@LABEL_BITS@": str(widths["samples__label"]),
@@ -56,6 +53,14 @@ def write_harness(manifest: dict, contents: list[Contents], directory: Path) -> 
     path = directory / "bench.v"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def reading_contents(contents: list[Contents]) -> list[str]:
+    """Statements that fill the memories of the instance ``dut`` from :data:`CONTENTS`."""
+    return [
+        f'$readmemh("{CONTENTS}/{index}.hex", {_reference(".".join(item.path))});'
+        for index, item in enumerate(contents)
+    ]
 
 
 def _public_port(port: dict) -> str:

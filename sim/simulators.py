@@ -153,17 +153,27 @@ def build_loop(sources: list[Path], top: str, directory: Path) -> None:
     SimulationError
         If Verilator is missing, or does not accept the sources.
     """
+    build_program([*sources, *_OWN], top, directory, LOOP)
+
+
+def build_program(sources: list[Path], top: str, directory: Path, name: str) -> None:
+    """Compile Verilog and C++ with Verilator: an executable in ``directory``.
+
+    Raises
+    ------
+    SimulationError
+        If Verilator is missing, or does not accept the sources.
+    """
     require("verilator")
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "build.log"
     command = ["verilator", "--cc", "--exe", "--build", "-j", "2", "--top-module", top, "--Mdir", str(directory)]
-    command += ["-o", LOOP, *_VERILATOR_OPTIONS, *map(str, sources)]
-    command += map(str, _OWN)
+    command += ["-o", name, *_VERILATOR_OPTIONS, *map(str, sources)]
     with log.open("wb") as output:
         environment = {**os.environ, **_verilator_environment()}
         done = subprocess.run(command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=directory)
     if done.returncode:
-        raise SimulationError(f"verilator could not build the compiled loop; its log is {log}")
+        raise SimulationError(f"verilator could not build the simulation; its log is {log}")
 
 
 def run(

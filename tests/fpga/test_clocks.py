@@ -1,10 +1,12 @@
 """PLL settings are within the data sheets' ranges and make the wanted frequency."""
 
 import pytest
+from accelerators import accelerator
 
 from dfarray.fpga.boards import BOARDS
 from dfarray.fpga.clocks import ClockGenerator, dividers
 from dfarray.fpga.top import BoardTop
+from dfarray.initial_weights import initial_weights
 
 
 @pytest.mark.parametrize(
@@ -28,8 +30,10 @@ def test_a_frequency_out_of_reach_is_refused():
         dividers(BOARDS["icebreaker"], 2000)
 
 
-def test_the_oscillator_itself_needs_no_pll(narrow_component):
+def test_the_oscillator_itself_needs_no_pll():
+    config = accelerator([3, 4, 2], 2, 1)
+    weights = initial_weights(config)
     board = BOARDS["ulx3s-85f"]
     assert ClockGenerator(board, board.oscillator_mhz).mhz == board.oscillator_mhz
-    assert "EHXPLLL" not in BoardTop(board, narrow_component(), board.oscillator_mhz).rtlil()
-    assert "EHXPLLL" in BoardTop(board, narrow_component(), 100.0).rtlil()
+    assert "EHXPLLL" not in BoardTop(board, config, weights, board.oscillator_mhz).rtlil()
+    assert "EHXPLLL" in BoardTop(board, config, weights, 100.0).rtlil()

@@ -130,7 +130,7 @@ def test_measured_builds_are_as_estimated():
 def test_what_limits():
     pace = dense_pace(on_ulx3s())
     rates = pace.samples_per_second(170.0)
-    assert rates == {"array": 170e6 / 1595, "input_stream": 170e6 / 796, "uart": 300_000 / 784}
+    assert rates == {"array": 170e6 / 1595, "input_stream": 170e6 / 796, "uart": 300_000 / (784 + 4 * 9)}
     assert bottleneck(rates) == "uart"
     assert bottleneck({"array": 3.0, "input_stream": 5.0, "uart": 9.0}) == "array"
     assert bottleneck({"array": 3.0, "input_stream": 3.0, "uart": 9.0}) == "input_stream"

@@ -1,0 +1,94 @@
+"""Frames as bytes on the line."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from zlib import crc32
+
+from cobs import cobs
+
+from dfarray.fpga.link.protocol import CRC_BYTES, DELIMITER
+
+_END = bytes([DELIMITER])
+_LONGEST_REPLY = 1024
+"""Bytes after which something that has no end is no reply."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the host asks for, without its sequence number.
+
+    Attributes
+    ----------
+    command : int
+        Second byte: a :class:`dfarray.fpga.link.protocol.Command` and its flags.
+    argument : int
+        Third byte.
+    payload : bytes
+    """
+
+    command: int
+    argument: int = 0
+    payload: bytes = b""
+
+    def encoded(self, sequence: int) -> bytes:
+        """As it goes onto the line."""
+        body = bytes([sequence, self.command, self.argument]) + self.payload
+        return cobs.encode(body + crc32(body).to_bytes(CRC_BYTES, "little")) + _END
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that it takes in the board's buffer until it is carried out."""
+        return 1 + 3 + len(self.payload) + CRC_BYTES
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the board answers.
+
+    Attributes
+    ----------
+    payload : bytes
+    status, sequence : int
+    """
+
+    payload: bytes
+    status: int
+    sequence: int
+
+
+class ReplyReader:
+    """Finds the replies in what the board sends, whatever comes before, after and between them.
+
+    Attributes
+    ----------
+    damaged : int
+        Pieces between delimiters that were no reply.
+    """
+
+    def __init__(self):
+        self._pending = b""
+        self.damaged = 0
+
+    def feed(self, data: bytes) -> Iterator[Reply]:
+        """Take bytes in; yields the replies that are complete."""
+        *pieces, self._pending = (self._pending + data).split(_END)
+        for piece in pieces:
+            if not piece:
+                continue
+            reply = self._decoded(piece)
+            if reply is None:
+                self.damaged += 1
+            else:
+                yield reply
+        self._pending = self._pending[:_LONGEST_REPLY]
+
+    @staticmethod
+    def _decoded(piece: bytes) -> Reply | None:
+        try:
+            body = cobs.decode(piece)
+        except cobs.DecodeError:
+            return None
+        body, check = body[:-CRC_BYTES], body[-CRC_BYTES:]
+        if len(body) < 2 or crc32(body).to_bytes(CRC_BYTES, "little") != check:
+            return None
+        return Reply(body[:-2], body[-2], body[-1])
