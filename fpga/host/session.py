@@ -17,6 +17,9 @@ FIRST_RETRY, LONGEST_WAIT = 0.25, 8.0
 take, for a simulated board, or a busy host, may be slow all the time. Doubled each time, up to the second one."""
 
 GREETINGS = 3
+QUIET = 0.05
+"""Seconds without a byte after which nothing more is coming."""
+
 IDENTITY = 0x00
 """Address of the register whose upper half is the same in every accelerator."""
 
@@ -102,23 +105,34 @@ class Session:
         self._greet()
 
     def _greet(self) -> None:
-        self._port.reset_input_buffer()
         self._port.write(bytes(2))
+        hello = identity = Reply(b"", 0, 0)
         for _ in range(GREETINGS):
+            self._drain()
             # A hello with the last session's numbers, one of 65,536, would be taken for that one's: then what follows
             # is answered with something else.
             first, second = os.urandom(2)
             self._next = first
             hello, identity = self.exchange([Frame(Command.HELLO, second), Frame(Command.READ, IDENTITY)])
-            if len(identity.payload) == 4 and int.from_bytes(identity.payload, "little") >> 16 == MAGIC >> 16:
+            known = len(identity.payload) == 4 and int.from_bytes(identity.payload, "little") >> 16 == MAGIC >> 16
+            if known and len(hello.payload) == 4 and hello.payload[0] == VERSION:
                 break
         else:
-            raise LinkError(f"what answers on this port is no dfarray accelerator: {identity}")
-        if len(hello.payload) != 4 or hello.payload[0] != VERSION:
+            if len(identity.payload) != 4 or int.from_bytes(identity.payload, "little") >> 16 != MAGIC >> 16:
+                raise LinkError(f"what answers on this port is no dfarray accelerator: {identity}")
             raise LinkError(
                 f"the board speaks version {hello.payload[:1].hex()} of the link's protocol, this driver {VERSION:02x}"
             )
         self.parameters = LinkParameters(*(1 << size for size in hello.payload[1:]), 0)
+
+    def _drain(self) -> None:
+        """Wait until the line rests: what an earlier session was answered must not pass for an answer to this one."""
+        self._port.timeout = QUIET
+        until = time.monotonic() + LONGEST_WAIT
+        while self._port.read(4096) and time.monotonic() < until:
+            pass
+        self._port.reset_input_buffer()
+        self._reader = ReplyReader()
 
     @property
     def largest_payload(self) -> int:
