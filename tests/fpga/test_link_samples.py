@@ -68,7 +68,8 @@ def test_pixels_of_few_bits_are_used_where_they_lose_nothing():
     assert choose_layout(CONFIG, grey) is Format.BITS_8
     assert choose_layout(CONFIG, grey, events=True) is Format.EVENTS_8
     grey[0, 1] = -1
-    assert choose_layout(CONFIG, grey) is Format.BITS_16
+    assert choose_layout(CONFIG, grey, events=False) is Format.BITS_16
+    assert choose_layout(CONFIG, grey) is Format.EVENTS_16, "three bytes an event of every second input"
 
 
 def test_a_sample_is_cut_into_frames_of_which_the_last_one_ends_it():

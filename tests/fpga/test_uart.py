@@ -112,6 +112,8 @@ def test_every_board_makes_its_baud_rate(board):
 
 
 def test_a_clock_that_makes_no_fast_rate_takes_a_slower_one():
-    assert divisor_and_baud(25.0) == (25, 1_000_000)
+    assert divisor_and_baud(25.0) == (17, 1_500_000)
+    assert divisor_and_baud(10.0) == (5, 2_000_000)
+    assert divisor_and_baud(9.0, fastest=2_000_000) == (6, 1_500_000)
     with pytest.raises(ValueError, match="makes no baud rate"):
         divisor_and_baud(0.1)

@@ -9,6 +9,7 @@ from real_data import real_dataset
 
 from dfarray.configuration import load_configuration
 from dfarray.trace import input_signals, output_signals
+from dfarray.session import Session
 from dfarray.training_run import demonstrate, on_golden
 
 pytestmark = pytest.mark.slow
@@ -40,7 +41,7 @@ def test_mnist_on_75_lanes(tmp_path):
 def test_mnist_accuracy_after_one_epoch():
     config = load_configuration("configs/mnist.toml")
     dataset = real_dataset("mnist")
-    run = on_golden(config, dataset, 1, None)
+    run = on_golden(Session(config, dataset, epochs=1))
     assert run.figures["test_accuracy"] >= 0.93
 
 
@@ -55,6 +56,6 @@ def test_a_head_on_frozen_features_has_equal_weights_on_both_engines(tmp_path):
         done = dfarray("train", "configs/transfer.toml", *options, "-o", tmp_path, cwd=".")
         assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "golden.npz") as golden, np.load(tmp_path / "rtl.npz") as rtl:
-        assert golden.files == rtl.files == ["layer_1", "layer_2"]
+        assert golden.files == rtl.files == ["layer_1", "layer_2", "checkpoint"]
         for name in golden.files:
             assert np.array_equal(golden[name], rtl[name])

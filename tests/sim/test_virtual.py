@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import time
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from dfarray.configuration import with_values
 from dfarray.fpga import Accelerator
 from dfarray.fpga.host.board import Board, WrongBitstreamError, open_port, weights_digest
 from dfarray.fpga.host.frames import Frame
-from dfarray.fpga.host.session import LinkError, Session, SessionLostError
+from dfarray.fpga.host.session import LinkError, Port, Session, SessionLostError
 from dfarray.fpga.link.protocol import Command, Format
 from dfarray.golden.integer import IntegerNetwork
 from dfarray.sim.boards import CYCLES_PER_BIT, virtual_program
@@ -144,7 +145,7 @@ def test_the_estimator(running):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_bad_line_changes_no_weight(port, seed):
-    board = Board(CONFIG, Session(BadLine(port, 0.05, seed), timeout=60))
+    board = Board(CONFIG, Session(cast(Port, BadLine(port, 0.05, seed)), timeout=60))
     trained(board, 150)
     counters = board.counters()
     assert counters["repeated"] > 0
