@@ -8,8 +8,8 @@ from command import dfarray
 from real_data import real_dataset
 
 from dfarray.configuration import load_configuration
-from dfarray.trace import input_signals, output_signals
 from dfarray.session import Session
+from dfarray.trace import input_signals, output_signals
 from dfarray.training_run import demonstrate, on_golden
 
 pytestmark = pytest.mark.slow
