@@ -93,20 +93,24 @@ class ClockGenerator(wiring.Component):
     board : Board
     mhz : float
         Wanted frequency. The oscillator's own is used as it comes, without a PLL.
+    slowdown : int
+        A second clock, so many times slower; 1: there is none. Of an ECP5 only.
 
     Attributes
     ----------
     oscillator : In(1)
-    clock, locked : Out(1)
+    clock, slow, locked : Out(1)
     mhz : float
         The frequency that is made.
     """
 
-    def __init__(self, board: Board, mhz: float):
-        self._board = board
+    def __init__(self, board: Board, mhz: float, slowdown: int = 1):
+        self._board, self._slowdown = board, slowdown
         self._dividers = None if mhz == board.oscillator_mhz else dividers(board, mhz)
         self.mhz = mhz if self._dividers is None else self._dividers.mhz
-        super().__init__({"oscillator": In(1), "clock": Out(1), "locked": Out(1)})
+        if slowdown > 1 and (self._dividers is None or board.family is not Family.ECP5):
+            raise ValueError(f"{board.name} makes no second clock at {mhz:g} MHz; slowdown must be 1, not {slowdown}")
+        super().__init__({"oscillator": In(1), "clock": Out(1), "slow": Out(1), "locked": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -118,6 +122,17 @@ class ClockGenerator(wiring.Component):
         return m
 
     def _ecp5(self, chosen):
+        second = {}
+        if self._slowdown > 1:
+            divide = chosen.output * self._slowdown
+            second = {
+                "p_CLKOS_ENABLE": "ENABLED",
+                "p_CLKOS_DIV": divide,
+                "p_CLKOS_CPHASE": divide - 1,
+                "p_CLKOS_FPHASE": 0,
+                "a_FREQUENCY_PIN_CLKOS": f"{chosen.mhz / self._slowdown:g}",
+                "o_CLKOS": self.slow,
+            }
         return Instance(
             "EHXPLLL",
             # Analogue settings as Diamond and ecppll write them for any frequency.
@@ -134,6 +149,7 @@ class ClockGenerator(wiring.Component):
             p_CLKOP_DIV=chosen.output,
             p_CLKOP_CPHASE=chosen.output - 1,
             p_CLKOP_FPHASE=0,
+            **second,
             i_CLKI=self.oscillator,
             i_CLKFB=self.clock,
             i_RST=Const(0),

@@ -57,8 +57,8 @@ class Flow:
             [
                 f"read_rtlil {RTLIL}",
                 # No address is read in the cycle that writes it, or what is read is not used, so the registers
-                # and multiplexers that would make such a read well defined are left out.
-                "setparam -set COLLISION_X_MASK 1'1 */t:$memrd_v2",
+                # and multiplexers that would make such a read well defined are left out. Not of queues between clocks.
+                "setparam -set COLLISION_X_MASK 1'1 */t:$memrd_v2 *.crossing.*/t:$memrd_v2 %d",
                 "proc",
                 "design -push-copy",
                 "memory_collect",
@@ -112,8 +112,11 @@ FLOWS = {
         placed="placed.config",
         bitstream="board.bit",
         constrain=_ecp5_constraints,
-        # router1 takes hours for a full device.
-        routing=["--router", "router2", "--lpf", "pins.lpf", "--textcfg", "placed.config"],
+        # router1 takes hours for a full device; paths that are nearly the slowest weigh more than by default.
+        routing=[
+            *("--placer-heap-timingweight", "25", "--placer-heap-critexp", "3", "--router", "router2"),
+            *("--lpf", "pins.lpf", "--textcfg", "placed.config"),
+        ],
         packing=["--compress", "placed.config", "board.bit"],
         multipliers="MULT18X18D",
         block_rams="DP16KD",

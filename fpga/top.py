@@ -1,5 +1,8 @@
 """The top level of a board: clock, reset, pins, and the accelerator behind its host link."""
 
+import math
+from dataclasses import replace
+
 from amaranth.back import rtlil
 from amaranth.hdl import Cat, ClockDomain, Module, Signal
 from amaranth.lib import wiring
@@ -7,7 +10,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.fpga.boards import Board
+from dfarray.fpga.boards import Board, Family
 from dfarray.fpga.clocks import ClockGenerator
 from dfarray.fpga.link.link import HostLink
 from dfarray.fpga.link.linked import LinkedAccelerator
@@ -15,6 +18,9 @@ from dfarray.fpga.link.protocol import link_parameters
 from dfarray.fpga.link.uart import divisor_and_baud
 
 TOP = "dfarray_board"
+
+LINK_MHZ = 60
+"""A faster array has its link in a clock domain of its own, so many times slower as this asks for."""
 
 LONGEST_RESET = 16
 """Cycles of the new clock for which the link is held after the PLL has locked."""
@@ -51,11 +57,13 @@ class BoardTop(wiring.Component):
     """
 
     def __init__(self, board: Board, config: Configuration, weights, mhz: float):
-        self._clock = ClockGenerator(board, mhz)
+        slowdown = math.ceil(mhz / LINK_MHZ) if board.family is Family.ECP5 and mhz != board.oscillator_mhz else 1
+        self._clock = ClockGenerator(board, mhz, slowdown)
         self.mhz = self._clock.mhz
-        divisor, self.baud = divisor_and_baud(self.mhz, board.baud)
-        link = HostLink(config, link_parameters(config, self.mhz, self.baud), divisor)
-        self._linked = LinkedAccelerator(config, weights, link)
+        divisor, self.baud = divisor_and_baud(self.mhz / slowdown, board.baud)
+        parameters = replace(link_parameters(config, self.mhz / slowdown, self.baud), mhz=self.mhz)
+        self._domain = "sync" if slowdown == 1 else "link"
+        self._linked = LinkedAccelerator(config, weights, HostLink(config, parameters, divisor), self._domain)
         self._lights = board.leds[: len(self._linked.lights)]
         # At rest: 0 where a button pulls its pin down.
         self._pressed_at = not board.pins["button"].active_low
@@ -67,15 +75,19 @@ class BoardTop(wiring.Component):
         m.submodules.clock = clock = self._clock
         m.submodules.linked = linked = self._linked
         m.domains.sync = sync = ClockDomain(reset_less=True)
+        domain = self._domain
+        if domain != "sync":
+            m.domains.link = slow = ClockDomain(domain, reset_less=True)
+            m.d.comb += slow.clk.eq(clock.slow)
         pressed, locked = Signal(), Signal()
         held = Signal(range(LONGEST_RESET + 1))
-        m.submodules.button = FFSynchronizer(self.button == self._pressed_at, pressed)
-        m.submodules.locked = FFSynchronizer(clock.locked, locked)
-        m.submodules.uart_rx = FFSynchronizer(self.uart_rx, linked.rx, init=1)
+        m.submodules.button = FFSynchronizer(self.button == self._pressed_at, pressed, o_domain=domain)
+        m.submodules.locked = FFSynchronizer(clock.locked, locked, o_domain=domain)
+        m.submodules.uart_rx = FFSynchronizer(self.uart_rx, linked.rx, init=1, o_domain=domain)
         with m.If(pressed | ~locked):
-            m.d.sync += held.eq(0)
+            m.d[domain] += held.eq(0)
         with m.Elif(held != LONGEST_RESET):
-            m.d.sync += held.eq(held + 1)
+            m.d[domain] += held.eq(held + 1)
         m.d.comb += [
             clock.oscillator.eq(self.clk),
             sync.clk.eq(clock.clock),

@@ -1,0 +1,128 @@
+"""Between two clocks every word arrives once and in order, whatever the two are and whoever waits."""
+
+import random
+
+import pytest
+from amaranth.hdl import ClockDomain, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+from amaranth.sim import Simulator
+
+from dfarray.fpga.boards import BOARDS
+from dfarray.fpga.clocks import ClockGenerator
+from dfarray.fpga.link.crossing import STRETCH, Crossing
+
+WORDS = 200
+
+STREAM = wiring.Signature({"valid": Out(1), "ready": wiring.In(1), "data": Out(8), "last": Out(1)})
+
+CHANNELS = {
+    "samples": ("link_samples", "array_samples", ("data", "last"), "link"),
+    "weights_in": ("link_weights_in", "array_weights_in", ("data", "last"), "link"),
+    "results": ("array_results", "link_results", ("data", "last"), "array"),
+    "weights_out": ("array_weights_out", "link_weights_out", ("data", "last"), "array"),
+    "aw": ("link_registers", "array_registers", ("awaddr",), "link"),
+    "w": ("link_registers", "array_registers", ("wdata", "wstrb"), "link"),
+    "ar": ("link_registers", "array_registers", ("araddr",), "link"),
+    "b": ("array_registers", "link_registers", ("bresp",), "array"),
+    "r": ("array_registers", "link_registers", ("rdata", "rresp"), "array"),
+}
+"""By channel: where it comes from and goes to, its payload, and who sends."""
+
+
+def bench():
+    m = Module()
+    m.domains += [ClockDomain("link", reset_less=True), ClockDomain("array", reset_less=True)]
+    m.submodules.crossing = crossing = Crossing(STREAM, STREAM, STREAM, "link", "array")
+    return m, crossing
+
+
+@pytest.mark.parametrize("period", [4.0, 1.0, 0.3, 2.7])
+def test_every_word_arrives_once_and_in_order(period):
+    m, crossing = bench()
+    draw = random.Random(period)
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6, domain="array")
+    simulator.add_clock(period * 1e-6, phase=0.37e-6, domain="link")
+    sent, got = {}, {}
+
+    def handshake(bus, channel, name):
+        prefix = channel if len(channel) <= 2 else ""
+        return getattr(bus, f"{prefix}{name}")
+
+    def sender(channel, bus, fields, domain):
+        async def process(ctx):
+            for _ in range(WORDS):
+                while draw.random() < 0.3:
+                    await ctx.tick(domain)
+                word = [draw.randrange(1 << len(getattr(bus, field))) for field in fields]
+                for field, value in zip(fields, word, strict=True):
+                    ctx.set(getattr(bus, field), value)
+                ctx.set(handshake(bus, channel, "valid"), 1)
+                _, _, ready = await ctx.tick(domain).sample(handshake(bus, channel, "ready"))
+                while not ready:
+                    _, _, ready = await ctx.tick(domain).sample(handshake(bus, channel, "ready"))
+                ctx.set(handshake(bus, channel, "valid"), 0)
+                sent[channel].append(word)
+
+        return process
+
+    def taker(channel, bus, fields, domain):
+        async def process(ctx):
+            while len(got[channel]) < WORDS:
+                ctx.set(handshake(bus, channel, "ready"), draw.random() < 0.6)
+                signals = [handshake(bus, channel, name) for name in ("valid", "ready")]
+                _, _, valid, ready, *word = await ctx.tick(domain).sample(*signals, *(getattr(bus, f) for f in fields))
+                if valid and ready:
+                    got[channel].append(word)
+
+        return process
+
+    for channel, (source, target, fields, side) in CHANNELS.items():
+        sent[channel], got[channel] = [], []
+        other = "array" if side == "link" else "link"
+        simulator.add_testbench(sender(channel, getattr(crossing, source), fields, side))
+        simulator.add_testbench(taker(channel, getattr(crossing, target), fields, other))
+    simulator.run()
+    assert got == sent
+    assert all(len(words) == WORDS for words in got.values())
+
+
+def test_busy_from_the_first_word_until_the_array_rests():
+    """No gap between a word's way through its queue and what the array makes of it, and none at the end."""
+    m, crossing = bench()
+    seen = []
+
+    async def link(ctx):
+        assert not ctx.get(crossing.link_busy)
+        ctx.set(crossing.link_samples.valid, 1)
+        await ctx.tick("link")
+        ctx.set(crossing.link_samples.valid, 0)
+        for _ in range(80):
+            seen.append(ctx.get(crossing.link_busy))
+            await ctx.tick("link")
+
+    async def array(ctx):
+        ctx.set(crossing.array_samples.ready, 1)
+        valid = 0
+        while not valid:
+            _, _, valid = await ctx.tick("array").sample(crossing.array_samples.valid)
+        await ctx.tick("array").repeat(3)
+        ctx.set(crossing.array_busy, 1)
+        await ctx.tick("array").repeat(100)
+        ctx.set(crossing.array_busy, 0)
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6, domain="array")
+    simulator.add_clock(4e-6, phase=0.37e-6, domain="link")
+    simulator.add_testbench(link)
+    simulator.add_testbench(array)
+    simulator.run()
+    length = sum(seen)
+    assert seen == [1] * length + [0] * (80 - length)
+    assert 100 / 4 + STRETCH <= length <= 100 / 4 + STRETCH + 8
+
+
+def test_a_second_clock_is_an_ecp5s():
+    with pytest.raises(ValueError, match="icebreaker makes no second clock at 30 MHz; slowdown must be 1, not 2"):
+        ClockGenerator(BOARDS["icebreaker"], 30.0, 2)
