@@ -57,7 +57,7 @@ class Routed:
     Attributes
     ----------
     fmax_mhz : float
-        Of the slowest clock.
+        Of the fastest clock. If another of the same PLL, slower by design, holds less well, what that one leaves it.
     resources : dict of name to Used
     critical_path : CriticalPath or None
     """
@@ -78,14 +78,16 @@ def read_report(path: Path) -> Routed:
     report = json.loads(path.read_text(encoding="utf-8"))
     if not report["fmax"]:
         raise ValueError(f"{path}: nextpnr analysed no clock; is anything clocked?")
-    clock, slowest = min(report["fmax"].items(), key=lambda item: item[1]["achieved"])
+    fastest = max(found["constraint"] for found in report["fmax"].values())
+    left = {clock: found["achieved"] * round(fastest / found["constraint"]) for clock, found in report["fmax"].items()}
+    clock = min(left, key=lambda name: left[name])
     paths = [
         path
         for path in report["critical_paths"]
         if path["from"].endswith(f" {clock}") and path["to"].endswith(f" {clock}")
     ]
     return Routed(
-        fmax_mhz=slowest["achieved"],
+        fmax_mhz=left[clock],
         resources={name: Used(**counts) for name, counts in report["utilization"].items()},
         critical_path=_critical_path(max(paths, key=_delay)["path"]) if paths else None,
     )

@@ -33,6 +33,19 @@ def test_paths_of_other_clocks_do_not_count(tmp_path):
     assert read_report(tmp_path / "report.json").critical_path is None
 
 
+def test_a_slower_clock_of_the_same_pll_counts_by_what_it_leaves(tmp_path):
+    report = json.loads((SAMPLES / "nextpnr-ecp5.json").read_text())
+    (array, found), link = next(iter(report["fmax"].items())), "link"
+    report["fmax"][link] = {"achieved": 50.0, "constraint": found["constraint"] / 3}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    assert read_report(tmp_path / "report.json").fmax_mhz == found["achieved"], "50 MHz leave the array 150"
+    report["fmax"][link]["achieved"] = 20.0
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    limited = read_report(tmp_path / "report.json")
+    assert limited.fmax_mhz == pytest.approx(60.0)
+    assert limited.critical_path is None, f"those in the sample are of {array}"
+
+
 def test_a_report_without_a_clock_is_refused(tmp_path):
     (tmp_path / "report.json").write_text(json.dumps({"fmax": {}, "critical_paths": [], "utilization": {}}))
     with pytest.raises(ValueError, match="analysed no clock"):
