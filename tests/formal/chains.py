@@ -116,10 +116,10 @@ class Partials(_Chains):
         for index, tile in enumerate(tiles):
             own = Signal.like(tile.partial.value, name=f"own_{index}")
             if tile is core.bias_tile:
-                m.d.comb += own.eq(past(m, tile.lanes[0].product, 2, name="bias_product"))
+                m.d.comb += own.eq(past(m, tile.lanes[0].product, 1, name="bias_product"))
             else:
                 m.d.comb += own.eq(
-                    sum(past(m, lane.product, 2, name=f"p_{index}_{k}") for k, lane in enumerate(tile.lanes))
+                    sum(past(m, lane.product, 1, name=f"p_{index}_{k}") for k, lane in enumerate(tile.lanes))
                 )
             summed = Signal.like(tile.partial.value, name=f"summed_{index}")
             m.d.comb += summed.eq(total + own)
