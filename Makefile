@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 PYTHON ?= python3
 
-.PHONY: help setup demo test test-slow fuzz lint data paper bench clean tools
+.PHONY: help setup demo test test-slow fuzz lint data paper bench formal gates clean tools
 
 help:
 	@echo "make demo       train an 8x8 digits network on the simulated RTL, checked against the golden model"
@@ -15,6 +15,8 @@ help:
 	@echo "make data       fetch MNIST and Fashion-MNIST into the cache"
 	@echo "make paper      the comparisons of docs/results, about 90 minutes on 2 cores; needs PyTorch for the last two"
 	@echo "make bench      every figure beside its goal and reference; minutes, and it builds two simulations"
+	@echo "make formal     properties of the RTL proved for all inputs, each with a cover and mutants; a table and JSON"
+	@echo "make gates      synthesised netlists replay a training run beside the RTL"
 	@echo "make setup      only install into .venv"
 
 # One line for each missing tool, before anything else happens.
@@ -60,6 +62,14 @@ paper: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+formal: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[formal]'
+	cd tests && PYTHONPATH=.. ../$(BIN)/python -m formal --output ../build/formal
+
+gates: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fpga]'
+	$(BIN)/python -m pytest -q tests/fpga/test_gates.py
 
 clean:
 	rm -rf build $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
