@@ -36,7 +36,7 @@ def build(
         from dfarray.fpga.complaints import Complaint
         from dfarray.fpga.estimate import foreseen
         from dfarray.golden.steady import steady_cycles
-        from dfarray.initial_weights import initial_weights
+        from dfarray.initial_weights import preset_weights
 
         board = board_named(board_name)
         config = load_configuration(config_file)
@@ -45,7 +45,7 @@ def build(
         with progress_bar("build", len(STEPS)) as show:
             figures = build_bitstream(
                 config,
-                initial_weights(config),
+                preset_weights(config),
                 board,
                 directory,
                 seed=seed,

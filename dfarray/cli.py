@@ -98,11 +98,11 @@ def generate(
     with refusing_bad_input():
         from dfarray.golden.steady import steady_cycles
         from dfarray.hw.generate import generate as generate_verilog
-        from dfarray.initial_weights import initial_weights
+        from dfarray.initial_weights import preset_weights
 
         config = load_configuration(config_file)
         with progress_bar("generate", 1) as show:
-            manifest = generate_verilog(config, initial_weights(config), directory)
+            manifest = generate_verilog(config, preset_weights(config), directory)
             show("count cycles", 1)
             cycles = steady_cycles(config)
         figures = {

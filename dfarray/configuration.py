@@ -353,6 +353,73 @@ class Configuration(_Section, frozen=True):
         return FAMILIES[self.array.family]
 
     @property
+    def preset(self) -> bool:
+        """Whether weight banks have contents after configuration; else weights must be loaded first."""
+        rows = self.latency.preset_rows
+        return rows is None or self.array.bank_rows <= rows
+
+    @property
+    def lists(self) -> bool:
+        """Whether the input store keeps lists of inputs; else it keeps every input of every sample."""
+        return self.array.zero_skipping or not self.latency.serial
+
+    @property
+    def class_interval(self) -> int:
+        """G: cycles from one class to the next, of logits and of g.
+
+        Serially, g is scaled by 8 bits of the learning rate's mantissa and up to 31 places of its exponent.
+        """
+        formats = self.formats
+        spare = max(0, formats.error.fraction_bits - formats.delta.fraction_bits)
+        return 41 + spare if self.latency.serial else 1
+
+    @property
+    def lane_interval(self) -> int:
+        """J: cycles from one lane's DELTA word to the next; serially, it is multiplied by f'."""
+        return self.formats.activation.fraction_bits + 3 if self.latency.serial else 1
+
+    @property
+    def merge_interval(self) -> int:
+        """N: cycles from one merge step to the next; serially, without lists, a product of activations."""
+        return 1 if self.lists else self.formats.activation.width + 4
+
+    @property
+    def delta_latency(self) -> int:
+        """From a DELTA word in a tile to the lane's delta."""
+        return self.latency.delta + self.lane_interval
+
+    @property
+    def delivery(self) -> int:
+        """From the last DELTA word at the head to its walk being done: a row decided then finds the deltas there."""
+        return max(0, self.delta_latency - self.latency.fetch)
+
+    @property
+    def readout_latency(self) -> int:
+        """From the last GRAM row's partial at the exit to the first logit."""
+        return self.latency.readout + self.class_interval
+
+    @property
+    def first_error(self) -> int:
+        """From the last logit to the first g."""
+        latency, classes = self.latency, self.network.classes
+        softmax = self.network.error is ErrorKind.SOFTMAX_CROSS_ENTROPY
+        return 2 * self.class_interval + (classes + latency.softmax if softmax else latency.squared)
+
+    @property
+    def error_latency(self) -> int:
+        """From the last logit to the error unit idle, results permitting: a cycle after the last g."""
+        return self.first_error + (self.network.classes - 1) * self.class_interval + 1
+
+    def walk_words(self, tiles: int, lanes: int) -> int:
+        """Cycles of a feedback walk's words: ``nonzeros`` for each tile, J for each lane."""
+        return tiles * self.feedback.nonzeros + lanes * self.lane_interval
+
+    def feedback_latency(self, tiles: int, lanes: int) -> int:
+        """From the start of a feedback walk to its deltas being delivered."""
+        words = tiles * self.feedback.nonzeros + (lanes - 1) * self.lane_interval + 1
+        return self.latency.walk + words + self.delivery
+
+    @property
     def gram(self) -> QFormat:
         """The gram's format, with "auto" resolved."""
         return (

@@ -27,3 +27,9 @@ def initial_weights(config: Configuration) -> list[np.ndarray]:
             layer[:, 1:] = np.clip(np.round(drawn * 2.0**fmt.fraction_bits), fmt.lo, fmt.hi)
         weights.append(layer)
     return weights
+
+
+def preset_weights(config: Configuration) -> list[np.ndarray]:
+    """Weights after configuration: the initial ones, or 0 where the banks can have no contents."""
+    weights = initial_weights(config)
+    return weights if config.preset else [np.zeros_like(w) for w in weights]

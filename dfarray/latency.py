@@ -19,11 +19,50 @@ class Latency:
     interval : int
         I, cycles from one packet to the next: 1, or 2 for a weight bank with one port. Then reads and writes must
         meet it in different cycles: a weight is written an odd number of cycles after it is read.
+    fetch : int
+        F, from the sequencer's decision to the packet at the head of the broadcast chain.
+    store_read : int
+        Of it, from the place of a row list's entry to the entry.
+    history : int
+        From a lane's place in the history to its activation to update with.
+    activated : int
+        Of Y + ACTIVATED: from an ACTIVATE in a tile's hop register to lane 0's activation; from one at the head to the
+        first collect token.
+    ahead : int
+        At most so many cycles before its new activation a lane has the one to update with.
+    softmax, squared : int
+        From the last logit to the first g: C + SOFTMAX + 2 G, or SQUARED + 2 G; G cycles from one to the next.
+    walk : int
+        From the start of a feedback walk to the head, the words before not counted.
+    delta : int
+        DELTA + J from a DELTA word in a tile to the lane's shadow or correction delta; J cycles from one to the next.
+    readout : int
+        READOUT + G from the last GRAM row's partial at the exit to the first logit.
+    waiting : int
+        Transfers of samples that wait at most: 4 are enough that one can be made and one be used up in every cycle.
+    serial : bool
+        Products in the fabric are made a bit a cycle, so that what needs one comes every so many cycles: see
+        ``class_interval``, ``lane_interval`` and ``merge_interval`` of :class:`dfarray.configuration.Configuration`.
+    preset_rows : int or None
+        Rows of the deepest weight bank that has contents after configuration; None for any.
     """
 
     weight_read: int
     multiply: int
     interval: int = 1
+    fetch: int = 10
+    store_read: int = 6
+    history: int = 4
+    activated: int = 9
+    ahead: int = 8
+    softmax: int = 24
+    squared: int = 11
+    walk: int = 5
+    delta: int = 9
+    readout: int = 12
+    waiting: int = 4
+    serial: bool = False
+    preset_rows: int | None = None
 
     def __post_init__(self) -> None:
         if self.weight_read < 1 or self.multiply < 1:
@@ -32,6 +71,10 @@ class Latency:
             raise ValueError(f"interval must be 1 or 2 cycles, not {self.interval}")
         if self.interval == 2 and self.align % 2:
             raise ValueError(f"with one port, align must be even: write {self.align + 1} cycles after the read; {self}")
+        if self.delta > self.fetch:
+            raise ValueError(f"deltas must come before a row decided with them: delta at most fetch, not {self}")
+        if self.serial and self.interval != 2:
+            raise ValueError(f"serial needs an interval of 2 cycles, in which a sum is read and written; {self}")
 
     @property
     def align(self) -> int:
@@ -63,37 +106,18 @@ class Latency:
     def early(self) -> int:
         """By so many cycles a lane has the activation to update with before its new one.
 
-        An output row's update comes K + 1 cycles before its forward product. At most 8, so that a neuron's history is
-        written before it is read again.
+        An output row's update comes K + 1 cycles before its forward product. At most AHEAD, which is 8 or less, so that
+        a neuron's history is written before it is read again.
         """
-        return min(self.align + 1, 8)
+        return min(self.align + 1, self.ahead)
 
     def output_wait(self, lanes: int) -> int:
         """W: from an ACTIVATE to the first output row of its group.
 
         The row's update needs the last lane's activation to update with, its product the new one.
         """
-        return self.correct + ACTIVATED + lanes - 2 - self.early
+        return self.correct + self.activated + lanes - 2 - self.early
 
-
-FETCH = 10
-"""F: from the sequencer's decision to the packet at the head of the broadcast chain."""
-
-HISTORY = 4
-"""From a lane's place in the history to its activation to update with."""
-
-ACTIVATED = 9
-"""Of Y + ACTIVATED: from an ACTIVATE in a tile's hop register to lane 0's activation; from one at the head to the first
-collect token."""
-
-SOFTMAX, SQUARED = 26, 13
-"""From the last logit to the first g: C + SOFTMAX, or SQUARED."""
-
-WALK = 5
-"""From the start of a feedback walk to the head, the words before not counted."""
-
-DELTA = 10
-"""From a DELTA word in a tile to the lane's shadow or correction delta; at most FETCH, so that a row may follow."""
 
 COUNTED = 4
 """From a row's decision to the first cycle in which a read of MACS_LOW answers with its multiply-accumulates."""
@@ -101,38 +125,33 @@ COUNTED = 4
 FAMILIES = {
     "generic": Latency(weight_read=2, multiply=3),
     "ecp5": Latency(weight_read=4, multiply=5),
-    "ice40up5k": Latency(weight_read=2, multiply=4, interval=2),
+    "ice40up5k": Latency(
+        weight_read=1,
+        multiply=2,
+        interval=2,
+        fetch=3,
+        store_read=1,
+        history=3,
+        activated=5,
+        ahead=0,
+        softmax=5,
+        squared=1,
+        walk=3,
+        delta=1,
+        readout=1,
+        waiting=2,
+        serial=True,
+        preset_rows=1024,
+    ),
     "gowin": Latency(weight_read=2, multiply=3),
 }
 """Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers.
 
 ECP5 has a register before and one behind its multipliers, and two behind its block RAM, since the routes to and from
-the hard blocks limit its clock. An iCE40 block RAM has no output register, so its second cycle is a register in the
-fabric; its large RAM has one port, so a packet comes every second cycle.
+the hard blocks limit its clock. An iCE40's large RAM has one port, so a packet comes every second cycle. The chip is
+small and slow: a register is where logic is longer than a cycle of 30 MHz, and what is needed once a sample is made a
+bit a cycle.
 """
-
-
-def first_error(classes: int, softmax: bool) -> int:
-    """From the last logit to the first g."""
-    return classes + SOFTMAX if softmax else SQUARED
-
-
-def error_latency(classes: int, softmax: bool) -> int:
-    """From the last logit to the error unit idle, results permitting."""
-    return classes + first_error(classes, softmax)
-
-
-READOUT = 13
-"""From the last GRAM row's partial at the exit to the first logit."""
-
-
-def feedback_latency(scalars: int, nonzeros: int, lanes: int) -> int:
-    """From the start of a feedback walk to its last word at the head of the feedback chain."""
-    return WALK + scalars * nonzeros + lanes
-
-
-WAITING = 4
-"""Transfers of samples that wait at most: enough that one can be made and one be used up in every cycle."""
 
 ACCEPT = 3
 """From a transfer to the first merge step that can use it up."""

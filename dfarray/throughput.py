@@ -29,8 +29,8 @@ class Pace:
     utilisation : float
         Share of multiplier-cycles that work on synapses of rows that are sent.
     input_cycles : float
-        Fewest cycles in which the input store takes a sample in, one transfer a cycle: ``cycles_per_sample`` is never
-        less.
+        Fewest cycles in which the input store takes a sample in, a merge step every N cycles: ``cycles_per_sample`` is
+        never less.
     link_bytes : float
         Of a sample, frames included.
     """
@@ -91,7 +91,7 @@ def _pace(config: Configuration, work: Sequence[SampleWork] | None, link_bytes: 
         outputs=cycles.outputs,
         waiting=cycles.waiting,
         utilisation=useful * config.utilisation(cycles.total),
-        input_cycles=2 + ACCEPT + steps + MERGE_END,
+        input_cycles=2 + ACCEPT + config.merge_interval * steps + MERGE_END,
         link_bytes=sample_line_bytes(config, link_bytes),
     )
 

@@ -9,18 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dfarray.configuration import Configuration, ErrorKind
-from dfarray.latency import (
-    ACCEPT,
-    ACTIVATED,
-    COMPLETE,
-    FETCH,
-    MERGE_END,
-    READOUT,
-    error_latency,
-    feedback_latency,
-    first_error,
-)
+from dfarray.configuration import Configuration
+from dfarray.latency import ACCEPT, COMPLETE, MERGE_END
 
 WARM_UP, COUNTED = 8, 12
 """Samples until nothing of the start is left, and samples counted: a few may take turns."""
@@ -146,9 +136,8 @@ class _Feedback:
             if asked < cycle - 1 and known.get(sample, cycle) < cycle:
                 del self.waiting[kind]
                 item = self.config.passes[slot]
-                nonzeros = self.config.feedback.nonzeros
-                self.idle_from = cycle + item.active_tiles * nonzeros + item.active_lanes + 1
-                self.done[kind] = cycle + feedback_latency(item.active_tiles, nonzeros, item.active_lanes)
+                self.idle_from = cycle + self.config.walk_words(item.active_tiles, item.active_lanes) + 1
+                self.done[kind] = cycle + self.config.feedback_latency(item.active_tiles, item.active_lanes)
                 return
 
 
@@ -160,11 +149,10 @@ class _Sequencer:
         self.latency, self.tiles, self.lanes = config.latency, config.array.tiles, config.array.lanes
         self.first_group = config.output_groups[0][0].slot
         self.classes = config.network.classes
-        self.softmax = config.network.error is ErrorKind.SOFTMAX_CROSS_ENTROPY
         self.work = work
         self.cycle = 0
         self.starts: list[int] = []
-        self.complete_from = ACCEPT + work[0].steps + MERGE_END
+        self.complete_from = ACCEPT + config.merge_interval * work[0].steps + MERGE_END
         self.sweeping, self.slot, self.row = False, 0, 0
         self.activation: tuple[int, int] | None = None  # (slot, sample)
         self.output: tuple[int, int] | None = None
@@ -190,7 +178,7 @@ class _Sequencer:
             self.sweeping = True
             self.arrivals, self.layer_complete = {}, {}
             following = self.work[min(len(self.starts), len(self.work) - 1)]
-            self.complete_from = cycle + 2 + ACCEPT + following.steps + MERGE_END
+            self.complete_from = cycle + 2 + ACCEPT + self.config.merge_interval * following.steps + MERGE_END
         self.cycle += 1
 
     ended = slot_ended = asked = output_ended = -2
@@ -213,11 +201,12 @@ class _Sequencer:
         return True
 
     def _answer(self, sample: int) -> None:
+        latency, interval = self.latency, self.config.class_interval
         levels = max(0, (self.lanes - 1).bit_length())
-        partial = self.cycle + FETCH + 1 + self.tiles + self.latency.sum + levels
-        last_logit = partial + READOUT + self.classes - 1
-        self.known[sample] = last_logit + first_error(self.classes, self.softmax) + self.classes
-        learnt = last_logit + error_latency(self.classes, self.softmax)
+        partial = self.cycle + latency.fetch + 1 + self.tiles + latency.sum + levels
+        last_logit = partial + self.config.readout_latency + (self.classes - 1) * interval
+        learnt = last_logit + self.config.error_latency
+        self.known[sample] = learnt
         self.error_idle = max(learnt, last_logit + 2 + self.classes)
 
     def _activate(self) -> bool:
@@ -239,7 +228,7 @@ class _Sequencer:
         return True
 
     def _collect(self, item) -> None:
-        token = self.cycle + FETCH + self.latency.correct + ACTIVATED
+        token = self.cycle + self.latency.fetch + self.latency.correct + self.latency.activated
         arrivals = self.arrivals.setdefault(item.layer, [])
         for lane in range(item.active_lanes):
             last = token

@@ -149,8 +149,11 @@ def other_memories(config: Configuration) -> Iterator[MemoryShape]:
     yield MemoryShape("histories", tiles, places, 2 * value)
     yield MemoryShape("derivatives", tiles, 2 * places, derivative)
     entry = Shape.cast(row_entry(config)).width
-    yield MemoryShape("pair lists", 1, 2 * network.inputs + 2, index_bits(network.inputs) + 2 * value)
-    yield MemoryShape("row lists", 3, max(2, network.inputs), entry)
+    if config.lists:
+        yield MemoryShape("pair lists", 1, 2 * network.inputs + 2, index_bits(network.inputs) + 2 * value)
+        yield MemoryShape("row lists", 3, max(2, network.inputs), entry)
+    else:
+        yield MemoryShape("samples", 2, 2 << index_bits(network.inputs), value)
     if hidden := sum(network.layers[1:-2]):
         yield MemoryShape("activation history", 1, max(2, hidden), 2 * value)
         yield MemoryShape("activation list", 1, max(2, hidden), entry)
@@ -163,11 +166,12 @@ def other_memories(config: Configuration) -> Iterator[MemoryShape]:
     yield MemoryShape("logits", 2, classes, formats.logit.width, component=lut_ram)
     yield MemoryShape("scaled errors", 3, 2 << index_bits(classes), formats.delta.width, component=lut_ram)
     sums = partial_width(config) + (len(config.output_groups) - 1).bit_length()
-    yield MemoryShape("output sums", 2, classes + 1, sums)
+    yield MemoryShape("output sums", 1 if config.latency.serial else 2, classes + 1, sums)
     yield MemoryShape("dump queue", 1, queue_rows(config), formats.weight.width, component=lut_ram)
     connections = config.feedback.nonzeros * sum(item.active_tiles for item in config.passes)
     width = index_bits(classes) + 1
-    yield MemoryShape("feedback topology", 1, max(2, connections), width, written=False, component=inferred)
+    if not config.latency.serial:
+        yield MemoryShape("feedback topology", 1, max(2, connections), width, written=False, component=inferred)
 
 
 def block_rams(config: Configuration, family: Family) -> dict[str, int]:

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Activation, Configuration
-from dfarray.hw.arithmetic import delay, overflow_registered, q_shape, requantize, saturate_registered
+from dfarray.hw.arithmetic import delay, overflow_registered, q_shape, requantize, saturate, saturate_registered
 from dfarray.hw.blocks import block_ram
 
 
@@ -23,7 +23,9 @@ def tanh_table(config: Configuration) -> list[tuple[int, int]]:
 
 
 class ActivationUnit(wiring.Component):
-    """f(z) and f'(z) of a hidden neuron, ``latency`` = 5 cycles: saturate, magnitude, table, its output register, sign.
+    """f(z) and f'(z) of a hidden neuron, after ``latency`` cycles.
+
+    They are 5: saturate, magnitude, table, its output register, sign; or for a small family 2: magnitude, table.
 
     Parameters
     ----------
@@ -39,10 +41,9 @@ class ActivationUnit(wiring.Component):
     derivative : Out(unsigned), 0 to 1.0 with the activation's fraction bits.
     """
 
-    latency = 5
-
     def __init__(self, config: Configuration, width: int):
         self._config = config
+        self.latency = 2 if config.latency.serial else 5
         formats = config.formats
         super().__init__(
             {
@@ -66,10 +67,15 @@ class ActivationUnit(wiring.Component):
         derivative_bits = len(self.derivative)
         init = [value | derivative << value_bits for value, derivative in table]
         width = config.formats.preactivation.width
-        fits, below_zero, low = overflow_registered(m, self.exact, width, "z")
+        serial = config.latency.serial
+        if serial:
+            low = saturate(m, self.exact, width, "z")
+            fits, below_zero = Const(1), low[-1]
+        else:
+            fits, below_zero, low = overflow_registered(m, self.exact, width, "z")
         magnitude, limited = Signal(width), Signal()
         m.submodules.table = memory = block_ram(
-            config.array.family, unsigned(value_bits + derivative_bits), len(init), init, 2
+            config.array.family, unsigned(value_bits + derivative_bits), len(init), init, 1 if serial else 2
         )
         address = Signal.like(memory.read_address, reset_less=True)
         m.d.comb += [
@@ -79,26 +85,34 @@ class ActivationUnit(wiring.Component):
             memory.read_address.eq(address),
         ]
         m.d.sync += address.eq(magnitude[:-1] | limited.replicate(width - 1))
-        negative = delay(m, below_zero, 3, "negative")
+        negative = delay(m, below_zero, 2 if serial else 3, "negative")
         entry = memory.read_data
         positive = entry[:value_bits]
-        m.d.sync += [
+        answers = [
             self.value.eq(Mux(negative, -positive, positive)),
             self.derivative.eq(entry[value_bits:]),
         ]
+        if serial:
+            m.d.comb += answers
+        else:
+            m.d.sync += answers
 
     def _piecewise_linear(self, m):
         formats = self._config.formats
         relu = self._config.network.activation is Activation.RELU
         fmt, fraction = formats.activation, formats.preactivation.fraction_bits
         low, high = (0, fmt.hi) if relu else (-fmt.one, fmt.one)
-        z = delay(m, saturate_registered(m, self.exact, formats.preactivation.width, "limited_z"), 1, "z")
+        if self._config.latency.serial:
+            z, spent = saturate(m, self.exact, formats.preactivation.width, "limited_z"), 0
+        else:
+            z = delay(m, saturate_registered(m, self.exact, formats.preactivation.width, "limited_z"), 1, "z")
+            spent = 2
         slope = z > 0 if relu else (z < (1 << fraction)) & (z > -(1 << fraction))
         scaled = requantize(z, fraction, fmt.fraction_bits)
         value, derivative = Signal.like(self.value), Signal.like(self.derivative)
         m.d.comb += [
             value.eq(Mux(scaled > high, high, Mux(scaled < low, low, scaled))),
             derivative.eq(Mux(slope, Const(1 << fmt.fraction_bits), 0)),
-            self.value.eq(delay(m, value, self.latency - 2, "value")),
-            self.derivative.eq(delay(m, derivative, self.latency - 2, "derivative")),
+            self.value.eq(delay(m, value, self.latency - spent, "value")),
+            self.derivative.eq(delay(m, derivative, self.latency - spent, "derivative")),
         ]

@@ -83,6 +83,23 @@ def delay(m: Module, value: Value, cycles: int, name: str, *, reset_less: bool =
     return value
 
 
+def odd_cycles(m: Module) -> Signal:
+    """1 in every second cycle, 0 in the first after reset: what comes every other cycle comes in known ones."""
+    odd = Signal(name="odd")
+    m.d.sync += odd.eq(~odd)
+    return odd
+
+
+def held(m: Module, value: Value, cycles: int, name: str, when: Value) -> Value:
+    """:func:`delay` of what is looked at every other cycle only, namely when ``when`` is 1."""
+    for stage in range(1, (cycles + 1) // 2 + 1):
+        register = Signal.like(value, name=f"{name}_{stage}", reset_less=True)
+        with m.If(when):
+            m.d.sync += register.eq(value)
+        value = register
+    return value
+
+
 def q_shape(fmt: QFormat) -> Shape:
     """The Amaranth shape of a fixed-point format's codes."""
     return signed(fmt.width)

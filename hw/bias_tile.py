@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import delay
+from dfarray.hw.arithmetic import delay, held, odd_cycles
 from dfarray.hw.decoder import Decoder
 from dfarray.hw.lane import Lane
 from dfarray.hw.packets import Kind, broadcast_packet, collect_token, late_packet, partial_sum, return_word
@@ -95,7 +95,12 @@ class BiasTile(wiring.Component):
             lane.activations.update.eq(one),
         ]
         levels = max(0, (config.array.lanes - 1).bit_length())
-        product = delay(m, lane.product, levels, "product")
+        latency = config.latency
+        if latency.serial:
+            odd, arrives = odd_cycles(m), latency.fetch + config.array.tiles + latency.align + latency.multiply + 3
+            product = held(m, lane.product, levels, "product", odd if arrives % 2 else ~odd)
+        else:
+            product = delay(m, lane.product, levels, "product")
         m.d.sync += [
             self.partial.valid.eq(decoder.partial_valid),
             self.partial.value.eq(self.partial_in.value + product),

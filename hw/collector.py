@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out
 from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import delay
 from dfarray.hw.packets import Kind, collect_token
-from dfarray.latency import ACTIVATED, FETCH
 from dfarray.trace import index_bits
 
 
@@ -27,7 +26,7 @@ class Collector(wiring.Component):
         In the cycle in which the ACTIVATE or READ is decided; only while not ``busy``.
     busy : Out(1)
     token : Out(collect_token)
-        Head of the token chain; the first token ``FETCH + Y + ACTIVATED`` cycles after ``start``.
+        Head of the token chain; the first token ``F + Y + ACTIVATED`` cycles after ``start``.
     """
 
     def __init__(self, config: Configuration):
@@ -44,7 +43,8 @@ class Collector(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         tiles = self._config.array.tiles
-        first_token = FETCH + self._config.latency.correct + ACTIVATED
+        latency = self._config.latency
+        first_token = latency.fetch + latency.correct + latency.activated
         request = Signal.like(self.request)
         lane = Signal(index_bits(self._config.array.lanes))
         timer = Signal(range(max(first_token, tiles + 2)))

@@ -1,24 +1,26 @@
 """The array and everything around it but the register file."""
 
+from functools import partial
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, Rounding
 from dfarray.feedback import routes
-from dfarray.hw.arithmetic import delay, q_shape
+from dfarray.hw.arithmetic import delay, held, odd_cycles, q_shape
 from dfarray.hw.bias_tile import BiasTile
 from dfarray.hw.collector import Collector
+from dfarray.hw.dense_store import make_input_store
 from dfarray.hw.dump_queue import DumpQueue
 from dfarray.hw.error_unit import ErrorUnit, result_word
 from dfarray.hw.feedback import FeedbackNetwork
 from dfarray.hw.fetch import Fetch
 from dfarray.hw.frames import sample_word
-from dfarray.hw.input_store import InputStore
 from dfarray.hw.noise import NoiseState, RowNoise
 from dfarray.hw.packets import Kind, broadcast_packet, late_packet
-from dfarray.hw.readout import Readout
 from dfarray.hw.sequencer import Sequencer
+from dfarray.hw.serial_readout import make_readout
 from dfarray.hw.settings import COMMANDS, settings_layout
 from dfarray.hw.stores import ActivationStore
 from dfarray.hw.tile import Tile
@@ -60,10 +62,10 @@ class Core(wiring.Component):
         self.sequencer = Sequencer(config)
         self.fetch = Fetch(config)
         self.collector = Collector(config)
-        self.readout = Readout(config)
+        self.readout = make_readout(config)
         self.error_unit = ErrorUnit(config)
         self.feedback = FeedbackNetwork(config)
-        self.inputs = InputStore(config)
+        self.inputs = make_input_store(config)
         self.activations = ActivationStore(config)
         self.tiles = [Tile(config, t, banks[:, :, t], signs[t]) for t in range(config.array.tiles)]
         self.bias_tile = BiasTile(config, biases.tolist())
@@ -172,7 +174,7 @@ class Core(wiring.Component):
         ]
         if config.training.rounding is Rounding.STOCHASTIC:
             m.submodules.noise_state = state = NoiseState(config.training.seed)
-            m.submodules.noise = noise = RowNoise(len(fetch.row))
+            m.submodules.noise = noise = RowNoise(len(fetch.row), 2 if config.latency.serial else 3)
             m.d.comb += [
                 state.reseed.eq(sequencer.reseed),
                 state.seed.eq(self.settings.seed),
@@ -207,12 +209,16 @@ class Core(wiring.Component):
         """The head of the late chain."""
         latency, head = self._config.latency, self.head
         late = Signal(late_packet(self._config))
+        later = delay
+        if latency.serial:
+            odd = odd_cycles(m)
+            later = partial(held, when=odd if latency.fetch % 2 else ~odd)
         m.d.comb += [
-            late.payload.eq(delay(m, head.payload.as_value(), latency.read + latency.weight_read, "late_payload")),
-            late.address.eq(delay(m, head.address, latency.align + 1, "late_address")),
+            late.payload.eq(later(m, head.payload.as_value(), latency.read + latency.weight_read, "late_payload")),
+            late.address.eq(later(m, head.address, latency.align + 1, "late_address")),
         ]
         if self._config.training.rounding is Rounding.STOCHASTIC:
-            m.d.comb += late.noise.eq(delay(m, self.head_noise, latency.multiply, "late_noise"))
+            m.d.comb += late.noise.eq(later(m, self.head_noise, latency.multiply, "late_noise"))
         return late
 
     def _returns(self, m):

@@ -8,8 +8,8 @@ from dfarray.configuration import Configuration, ErrorKind
 from dfarray.hw.arithmetic import delay, fabric_product, q_shape, saturate_registered
 from dfarray.hw.blocks import lut_ram
 from dfarray.hw.context import output_context
+from dfarray.hw.serial_errors import SerialSoftmaxErrors, SerialSquaredErrors, scaled_error
 from dfarray.hw.softmax import SoftmaxErrors, SquaredErrors
-from dfarray.latency import error_latency
 from dfarray.trace import index_bits
 
 SCALE = 8
@@ -46,14 +46,18 @@ class ErrorUnit(wiring.Component):
     read : three of {read_class, bank} In, {error} Out
         g of the ``read_class`` of the cycle before.
 
-    Latency: :func:`dfarray.latency.error_latency` from the last logit to ``idle``.
+    Latency: ``latency`` cycles from the last logit to ``idle``.
     """
 
     def __init__(self, config: Configuration):
         self._config = config
         softmax = config.network.error is ErrorKind.SOFTMAX_CROSS_ENTROPY
-        self._source = SoftmaxErrors(config) if softmax else SquaredErrors(config)
-        self.latency = error_latency(config.network.classes, softmax)
+        self._serial = config.latency.serial
+        if self._serial:
+            self._source = SerialSoftmaxErrors(config) if softmax else SerialSquaredErrors(config)
+        else:
+            self._source = SoftmaxErrors(config) if softmax else SquaredErrors(config)
+        self.latency = config.error_latency
         bits = index_bits(config.network.classes)
         delta = q_shape(config.formats.delta)
         self.write_enable = Signal()
@@ -99,7 +103,11 @@ class ErrorUnit(wiring.Component):
             source.logit.eq(logits.read_data),
             logits.read_address.eq(source.read_class),
         ]
-        self._scale(m, settings.mantissa, settings.exponent)
+        if self._serial:
+            self._scale_serially(m, settings.mantissa, settings.exponent)
+        else:
+            self._scale(m, settings.mantissa, settings.exponent)
+        self._keep(m)
         return m
 
     def _receive(self, m, memories):
@@ -118,6 +126,10 @@ class ErrorUnit(wiring.Component):
             ]
         with m.If(self.logit.valid):
             m.d.sync += [count.eq(Mux(at_last, 0, count + 1)), at_last.eq(count == classes - 2)]
+        if self._serial:
+            with m.If(self.logit.valid & ((count == 0) | (self.logit.value > largest))):
+                m.d.sync += [largest.eq(self.logit.value), prediction.eq(count)]
+            return complete, largest, prediction
         # The first class is the prediction unless another's logit is larger than the lowest there is, which is shown
         # while no logit is valid. Logits come from far away, and the largest is wanted two cycles after the last.
         logit, number = delay(m, self.logit.value, 1, "arrived"), delay(m, count, 1, "arrived_class")
@@ -156,6 +168,20 @@ class ErrorUnit(wiring.Component):
         with m.If(self.start):
             m.d.sync += [results_pending.eq(1), errors_pending.eq(self.context.settings.train)]
 
+    def _scale_serially(self, m, mantissa, exponent):
+        """g_c at the end of the frame of e_c."""
+        source, scales = self._source, Signal()
+        scaled = scaled_error(m, self._config, source, mantissa, exponent)
+        m.d.sync += self.write_enable.eq(source.ends & scales)
+        with m.If(source.ends):
+            m.d.sync += [
+                scales.eq(0),
+                self.write_class.eq(source.error_class),
+                self.write_value.eq(scaled),
+            ]
+        with m.If(source.valid):
+            m.d.sync += scales.eq(1)
+
     def _scale(self, m, mantissa, exponent):
         """g_c = e_c times the learning rate, :data:`SCALE` cycles after e_c."""
         config, source = self._config, self._source
@@ -176,6 +202,10 @@ class ErrorUnit(wiring.Component):
             self.write_class.eq(delay(m, source.error_class, SCALE - 1, "scaled_class")),
         ]
         m.d.comb += self.write_value.eq(saturate_registered(m, scaled, len(self.write_value), "saturated"))
+
+    def _keep(self, m):
+        """A copy of g for each of its readers, and whether a bank's are complete."""
+        config = self._config
         for index, reader in enumerate(self.read):
             m.submodules[f"scaled_errors_{index}"] = memory = lut_ram(
                 config.array.family, self.write_value.shape(), 2 << len(self.write_class)

@@ -1,6 +1,6 @@
 """The sparse feedback network: one error scalar to each tile in each pass."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -92,22 +92,29 @@ class FeedbackNetwork(wiring.Component):
         connection = self._walk(m, step, starts, walking, begin, corrects, Mux(corrects, serials[1], serials[0]))
 
         class_bits = index_bits(config.network.classes)
-        m.submodules.topology = rom = Memory(
-            shape=data.StructLayout({"class": class_bits, "negative": 1}),
-            depth=max(2, len(walked)),
-            init=[{"class": c, "negative": int(sign < 0)} for c, sign in walked],
-        )
-        entry = rom.read_port()
-        m.d.comb += [entry.addr.eq(connection), self.read_class.eq(entry.data["class"])]
-        m.d.comb += self.read_bank.eq(delay(m, step.bank, 1, "read_bank"))
-        negative = delay(m, entry.data.negative, 1, "negative")
+        serial = config.latency.serial
+        if serial:
+            minus = lookup(m, connection, [int(sign < 0) for _, sign in walked], "minus")
+            m.d.comb += self.read_class.eq(lookup(m, connection, [c for c, _ in walked], "connected_class"))
+        else:
+            m.submodules.topology = rom = Memory(
+                shape=data.StructLayout({"class": class_bits, "negative": 1}),
+                depth=max(2, len(walked)),
+                init=[{"class": c, "negative": int(sign < 0)} for c, sign in walked],
+            )
+            entry = rom.read_port()
+            minus = entry.data.negative
+            m.d.comb += [entry.addr.eq(connection), self.read_class.eq(entry.data["class"])]
+        read = 0 if serial else 1
+        m.d.comb += self.read_bank.eq(delay(m, step.bank, read, "read_bank"))
+        negative = delay(m, minus, 1, "negative")
 
-        addend = delay(m, step, 2, "addend", reset_less=False)
-        summed = delay(m, step, 4, "summed", reset_less=False)
+        addend = delay(m, step, read + 1, "addend", reset_less=False)
+        summed = delay(m, step, 2 if serial else 4, "summed", reset_less=False)
         total = Signal(signed(config.formats.delta.width + config.feedback.nonzeros.bit_length()), reset_less=True)
         m.d.sync += total.eq(Mux(addend.first, 0, total) + Mux(negative, -self.scaled_error, self.scaled_error))
 
-        scalar = delay(m, self._scaled(m, total), 1, "scalar")
+        scalar = delay(m, self._scaled(m, total), read, "scalar")
         word = self.word
         m.d.sync += [
             word.op.eq(FeedbackOperation.IDLE),
@@ -122,10 +129,19 @@ class FeedbackNetwork(wiring.Component):
             m.d.sync += [word.op.eq(FeedbackOperation.SCALAR), word.value.eq(scalar)]
         with m.If(summed.delta):
             m.d.sync += word.op.eq(FeedbackOperation.DELTA)
+        done = summed
+        if config.delivery:
+            done, wait = Signal.like(summed, name="done"), Signal(range(config.delivery + 1))
+            ended = Signal.like(summed, name="ended")
+            m.d.comb += [done.eq(ended), done.final.eq(wait == 1)]
+            with m.If(wait != 0):
+                m.d.sync += wait.eq(wait - 1)
+            with m.If(summed.final):
+                m.d.sync += [wait.eq(config.delivery), ended.eq(summed)]
         # The end of a walk whose request a newer one has replaced says nothing about the newer one.
-        with m.If(summed.final & ~summed.correction & (summed.serial == serials[0])):
+        with m.If(done.final & ~done.correction & (done.serial == serials[0])):
             m.d.sync += self.delivered.eq(1)
-        with m.If(summed.final & summed.correction & (summed.serial == serials[1])):
+        with m.If(done.final & done.correction & (done.serial == serials[1])):
             m.d.sync += self.corrected.eq(1)
         for request, flag in ((self.shadow, self.delivered), (self.correction, self.corrected)):
             with m.If(request.valid):
@@ -170,6 +186,13 @@ class FeedbackNetwork(wiring.Component):
         connection = Signal(range(max(2, connections_walked)))
         tile, lane = Signal(index_bits(config.array.tiles)), Signal(index_bits(config.array.lanes))
         nonzero = Signal(index_bits(config.feedback.nonzeros))
+        # A lane's word, and the cycles after it that are its own.
+        every = config.lane_interval
+        beat, beat_ends = (Signal(range(every)), Signal()) if every > 1 else (Const(0), Const(1))
+        if every > 1:
+            m.d.comb += beat_ends.eq(beat == every - 1)
+            with m.If(deltas):
+                m.d.sync += beat.eq(Mux(beat_ends, 0, beat + 1))
 
         last_tile = lookup(m, slot, [item.active_tiles - 1 for item in passes], "last_tile")
         last_lane = lookup(m, slot, [item.active_lanes - 1 for item in passes], "last_lane")
@@ -181,8 +204,8 @@ class FeedbackNetwork(wiring.Component):
             step.scalar.eq(scalars),
             step.first.eq(nonzero == 0),
             step.complete.eq(nonzero == config.feedback.nonzeros - 1),
-            step.delta.eq(deltas),
-            step.final.eq(deltas & (lane == last_lane)),
+            step.delta.eq(deltas & (beat == 0)),
+            step.final.eq(step.delta & (lane == last_lane)),
             step.index.eq(Mux(deltas, lane, tile)),
             step.slot.eq(slot),
             step.bank.eq(bank),
@@ -196,9 +219,9 @@ class FeedbackNetwork(wiring.Component):
                 m.d.sync += [nonzero.eq(0), tile.eq(tile + 1)]
                 with m.If(tile == last_tile):
                     m.d.sync += [scalars.eq(0), deltas.eq(1)]
-        with m.If(deltas):
+        with m.If(deltas & beat_ends):
             m.d.sync += lane.eq(lane + 1)
-            with m.If(step.final):
+            with m.If(lane == last_lane):
                 m.d.sync += deltas.eq(0)
         with m.If(begin.valid):
             m.d.sync += [

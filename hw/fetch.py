@@ -5,15 +5,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import delay, one_of, q_shape
+from dfarray.hw.arithmetic import delay, odd_cycles, one_of, q_shape
 from dfarray.hw.packets import Operation, broadcast_packet
 from dfarray.hw.sequencer import decision
-from dfarray.hw.stores import STORE_READ, row_entry
-from dfarray.latency import FETCH
+from dfarray.hw.stores import row_entry
 
 
 class Fetch(wiring.Component):
-    """``latency`` = FETCH cycles from decision to packet.
+    """F cycles from decision to packet.
 
     Decision and entry's place are registered, a store is read and its bank chosen, then the index is added to the base,
     and the packet waits while the noise is hashed.
@@ -22,18 +21,17 @@ class Fetch(wiring.Component):
     ----------
     decision : In(decision)
     inputs, activations : In(row_entry)
-        What the stores read for the decision of :data:`STORE_READ` cycles before.
+        What the stores read for the decision of ``store_read`` cycles before.
     error : In(delta)
         g of the ``error_class`` of ``error_bank`` in the cycle before.
     error_class, error_bank : Out
-        A cycle after the decision.
+        A cycle after the decision, or with it if a store answers in one.
     row, noise : Out
-        Bank row and noise state, for the noise that the packet carries three cycles later.
+        Bank row and noise state, for the noise that the packet carries :attr:`dfarray.hw.noise.RowNoise.latency` cycles
+        later.
     packet : Out(broadcast_packet)
         Head of the broadcast chain.
     """
-
-    latency = FETCH
 
     def __init__(self, config: Configuration):
         self._config = config
@@ -55,10 +53,11 @@ class Fetch(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        one = Const(self._config.formats.activation.one, q_shape(self._config.formats.activation))
-        asked = delay(m, self.decision, 1, "asked", reset_less=False)
+        latency = self._config.latency
+        spare = latency.store_read - 2
+        asked = self.decision if spare < 0 else delay(m, self.decision, 1, "asked", reset_less=False)
         m.d.comb += [self.error_class.eq(asked["class"]), self.error_bank.eq(asked.parity)]
-        coming = delay(m, asked, STORE_READ - 2, "coming", reset_less=False)
+        coming = delay(m, asked, max(0, spare), "coming", reset_less=False)
         read = delay(m, coming, 1, "read", reset_less=False)
         listed, nothing, errs = (Signal(name=name) for name in ("listed", "nothing", "errs"))
         m.d.sync += [
@@ -66,7 +65,7 @@ class Fetch(wiring.Component):
             nothing.eq(coming.null & coming.inputs),
             errs.eq(coming.output & coming.update),
         ]
-        error = delay(m, self.error, STORE_READ - 2, "error")
+        error = delay(m, self.error, max(0, spare), "error")
         entry = Signal(row_entry(self._config))
         one_store = len(self._config.network.layers) == 3
         m.d.comb += entry.eq(self.inputs if one_store else Mux(read.inputs, self.inputs, self.activations))
@@ -74,12 +73,33 @@ class Fetch(wiring.Component):
         packet = Signal(broadcast_packet(self._config))
         row = Signal.like(self.row)
         m.d.comb += row.eq(read.base + Mux(listed, entry.index, 0))
-        m.d.sync += [self.row.eq(row), self.noise.eq(read.noise)]
+        if latency.serial:
+            m.d.comb += [self.row.eq(row), self.noise.eq(read.noise)]
+        else:
+            m.d.sync += [self.row.eq(row), self.noise.eq(read.noise)]
+        m.d.sync += [packet.op.eq(self._operation(read)), packet.swap.eq(read.row & read.first)]
+        waits = latency.fetch - latency.store_read - 1
+        if latency.serial:
+            # Its fields keep until it is at the head.
+            odd = odd_cycles(m)
+            with m.If(odd if latency.store_read % 2 else ~odd):
+                self._fill(m, packet, read, row, entry, listed, nothing, errs, error)
+            m.d.comb += [
+                self.packet.eq(packet),
+                self.packet.op.eq(delay(m, packet.op.as_value(), waits, "op", reset_less=False)),
+                self.packet.swap.eq(delay(m, packet.swap, waits, "swap", reset_less=False)),
+            ]
+        else:
+            self._fill(m, packet, read, row, entry, listed, nothing, errs, error)
+            m.d.comb += self.packet.eq(delay(m, packet, waits, "packet", reset_less=False))
+        return m
+
+    def _fill(self, m, packet, read, row, entry, listed, nothing, errs, error):
+        """All but operation and strobe."""
+        one = Const(self._config.formats.activation.one, q_shape(self._config.formats.activation))
         m.d.sync += [
-            packet.op.eq(self._operation(read)),
             packet.address.eq(row),
             packet.first.eq(read.first),
-            packet.swap.eq(read.row & read.first),
             packet.last.eq(read.last),
             packet.tile.eq(read.tile),
             packet.lane.eq(read.lane),
@@ -99,8 +119,6 @@ class Fetch(wiring.Component):
             m.d.sync += packet.payload.value.eq(error)
         with m.Else():
             m.d.sync += packet.payload.value.eq(read.value)
-        m.d.comb += self.packet.eq(delay(m, packet, FETCH - STORE_READ - 1, "packet", reset_less=False))
-        return m
 
     @staticmethod
     def _operation(read):

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import delay, q_shape
-from dfarray.latency import REOPEN, WAITING
+from dfarray.latency import REOPEN
 from dfarray.trace import index_bits
 
 
@@ -40,7 +40,7 @@ class Frames(wiring.Component):
     samples : In stream of sample_word
     events : In(1)
         Transfers are events (index, value); otherwise all inputs come in order.
-    occupied : In(WAITING)
+    occupied : In(waiting)
         Places of the queue in which transfers wait.
     taken : In(1)
         The sample was taken in the cycle before: the next one may come in the next cycle.
@@ -58,7 +58,7 @@ class Frames(wiring.Component):
             {
                 "samples": In(stream.Signature(sample_word(config))),
                 "events": In(1),
-                "occupied": In(WAITING),
+                "occupied": In(config.latency.waiting),
                 "taken": In(1),
                 "enter": Out(1),
                 "word": Out(input_word(config)),
@@ -73,7 +73,11 @@ class Frames(wiring.Component):
         transfer, closed = Signal(), Signal()
         arrived = delay(m, transfer, 1, "arrived", reset_less=False)
         word, events = delay(m, self.samples.payload, 1, "word"), delay(m, self.events, 1, "event")
-        full = self.occupied[WAITING - 1] | (self.occupied[WAITING - 2] & arrived)
+        if len(self.occupied) > 2:
+            full = self.occupied[-1] | (self.occupied[-2] & arrived)
+        else:
+            # A lone transfer may be in either place.
+            full = self.occupied.all() | (self.occupied.any() & arrived)
         m.d.comb += [
             self.samples.ready.eq(~closed & ~full),
             transfer.eq(self.samples.valid & self.samples.ready),

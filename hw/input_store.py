@@ -10,9 +10,9 @@ from dfarray.hw.blocks import block_ram
 from dfarray.hw.frames import Frames, input_word, sample_word
 from dfarray.hw.gram import GramAccumulator
 from dfarray.hw.list_reader import READ, ListReader
-from dfarray.hw.stores import STORE_READ, row_entry
+from dfarray.hw.stores import row_entry
 from dfarray.hw.waiting_queue import WaitingQueue
-from dfarray.latency import MERGE_END, WAITING
+from dfarray.latency import MERGE_END
 from dfarray.trace import index_bits
 
 BANKS = 3
@@ -60,7 +60,7 @@ class InputStore(wiring.Component):
     entry : In
         Place in the list; not yet in the cycle after ``take``.
     read : Out(row_entry)
-        The entry asked for STORE_READ cycles before.
+        The entry asked for ``store_read`` cycles before.
     framing_error : Out(1)
         Strobe: a sample was discarded.
     """
@@ -90,7 +90,7 @@ class InputStore(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.frames = frames = Frames(config)
-        m.submodules.queue = queue = WaitingQueue(input_word(config), WAITING)
+        m.submodules.queue = queue = WaitingQueue(input_word(config), config.latency.waiting)
         wiring.connect(m, wiring.flipped(self.samples), frames.samples)
         discard = frames.discard
         # The sequencer decides late in a cycle that it takes the sample: all follows in the next one.
@@ -258,12 +258,15 @@ class InputStore(wiring.Component):
             self.rows_older.eq(older_count),
         ]
         depth = max(2, config.network.inputs)
-        place = delay(m, self.entry[: index_bits(depth)], 2, "place")
-        shown = delay(m, Mux(self.previous, older, newest), 2 + READ, "shown")
+        # Registers before the memory, in it, and behind it.
+        before, inside = (0, 1) if config.latency.store_read == 1 else (2, READ)
+        behind = config.latency.store_read - before - inside
+        place = delay(m, self.entry[: index_bits(depth)], before, "place")
+        shown = delay(m, Mux(self.previous, older, newest), before + inside, "shown")
         words = []
         for bank in range(BANKS):
             m.submodules[f"rows_{bank}"] = memory = block_ram(
-                config.array.family, row_entry(config), depth, latency=READ
+                config.array.family, row_entry(config), depth, latency=inside
             )
             m.d.comb += [
                 memory.write_enable.eq(keep & incoming[bank]),
@@ -273,9 +276,9 @@ class InputStore(wiring.Component):
                 memory.write_data.current.eq(listed.current),
                 memory.read_address.eq(place),
             ]
-            words.append(delay(m, Mux(shown[bank], memory.read_data.as_value(), 0), 1, f"word_{bank}"))
+            words.append(delay(m, Mux(shown[bank], memory.read_data.as_value(), 0), min(behind, 1), f"word_{bank}"))
         merged = words[0] | words[1] | words[2]
-        m.d.comb += self.read.eq(delay(m, merged, STORE_READ - READ - 3, "read"))
+        m.d.comb += self.read.eq(delay(m, merged, max(0, behind - 1), "read"))
 
 
 def _before(x, y):

@@ -54,7 +54,13 @@ class NoiseState(wiring.Component):
 
 
 class RowNoise(wiring.Component):
-    """A row's noise word, ``latency`` = 3 cycles after state and row.
+    """A row's noise word, ``latency`` cycles after state and row.
+
+    Parameters
+    ----------
+    row_bits : int
+    latency : int
+        3, an addition a cycle; or 2.
 
     Attributes
     ----------
@@ -62,9 +68,8 @@ class RowNoise(wiring.Component):
     word : Out(32)
     """
 
-    latency = 3
-
-    def __init__(self, row_bits: int):
+    def __init__(self, row_bits: int, latency: int = 3):
+        self.latency = latency
         super().__init__({"state": In(32), "row": In(row_bits), "word": Out(32)})
 
     def elaborate(self, platform):
@@ -72,10 +77,11 @@ class RowNoise(wiring.Component):
         first, second = Signal(32), Signal(32)
         hashed = self.state ^ self.row
         mixed = first ^ (first >> 6)
-        m.d.sync += [
-            first.eq(hashed + (hashed << 10)),
-            second.eq(mixed + (mixed << 3)),
-        ]
+        m.d.sync += first.eq(hashed + (hashed << 10))
+        if self.latency == 3:
+            m.d.sync += second.eq(mixed + (mixed << 3))
+        else:
+            m.d.comb += second.eq(mixed + (mixed << 3))
         third = Signal(32)
         m.d.comb += third.eq(second ^ (second >> 11))
         m.d.sync += self.word.eq(third + (third << 15))

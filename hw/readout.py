@@ -15,7 +15,6 @@ from dfarray.hw.arithmetic import (
 )
 from dfarray.hw.blocks import block_ram
 from dfarray.hw.packets import partial_sum
-from dfarray.latency import READOUT
 from dfarray.trace import index_bits, partial_width
 
 
@@ -34,13 +33,12 @@ class Readout(wiring.Component):
     error : In(delta)
         V's g of the ``read_class`` of the cycle before.
     logit : Out {valid, value}
-        The first one READOUT = 13 cycles after the last group's gram. The lowest there is while not valid.
+        The first one READOUT + G cycles after the last group's gram. The lowest there is while not valid.
     """
-
-    latency = READOUT
 
     def __init__(self, config: Configuration):
         self._config = config
+        self.latency = config.readout_latency
         super().__init__(
             {
                 "partial": In(partial_sum(config)),
@@ -117,7 +115,7 @@ class Readout(wiring.Component):
         lessened = delay(m, exact_sum - kappa, 1, "lessened")
         logit = round_half_up(lessened, formats.product_fraction - formats.logit.fraction_bits)
         logit = saturate(m, delay(m, logit, 1, "logit"), formats.logit.width, "exact_logit")
-        spare = READOUT - 3 - multiplied - 3
+        spare = self.latency - 3 - multiplied - 3
         valid = delay(m, now, multiplied + 2 + spare, "logit_valid", reset_less=False)
         m.d.sync += [
             self.logit.value.eq(Mux(valid, delay(m, logit, spare, "spare"), formats.logit.lo)),

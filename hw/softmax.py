@@ -37,8 +37,14 @@ def reciprocal_table(mantissa_bits: int) -> list[int]:
     return [(1 << (2 * r + 2)) // ((1 << (r + 1)) + 2 * k + 1) for k in range(1 << r)]
 
 
-class _ErrorSource(wiring.Component):
+class ErrorSource(wiring.Component):
     """Turns the logits of one sample into errors, one class a cycle, class 0 first.
+
+    Parameters
+    ----------
+    config : Configuration
+    more : dict or None
+        Further ports.
 
     Attributes
     ----------
@@ -51,7 +57,7 @@ class _ErrorSource(wiring.Component):
     valid, error_class, error : Out
     """
 
-    def __init__(self, config: Configuration):
+    def __init__(self, config: Configuration, more=None):
         self._config = config
         self._classes = config.network.classes
         bits = index_bits(self._classes)
@@ -67,6 +73,7 @@ class _ErrorSource(wiring.Component):
                 "error_class": Out(bits),
                 "error": Out(q_shape(config.formats.error)),
             }
+            | (more or {})
         )
 
     def _scan(self, m, start, name):
@@ -87,7 +94,7 @@ class _ErrorSource(wiring.Component):
         m.d.sync += self.error.eq(saturate(m, difference, len(self.error), "wide_difference"))
 
 
-class SquaredErrors(_ErrorSource):
+class SquaredErrors(ErrorSource):
     """e_c = z_c - y_c; ``latency`` = 5 cycles from ``start`` to class 0."""
 
     latency = 5
@@ -107,7 +114,7 @@ class SquaredErrors(_ErrorSource):
         return m
 
 
-class SoftmaxErrors(_ErrorSource):
+class SoftmaxErrors(ErrorSource):
     """e_c = softmax(z)_c - y_c from tables; ``latency`` = C + 18 cycles from ``start`` to class 0."""
 
     def __init__(self, config: Configuration):

@@ -11,10 +11,6 @@ from dfarray.hw.gram import GramAccumulator
 from dfarray.latency import COMPLETE
 from dfarray.trace import index_bits
 
-STORE_READ = 6
-"""From the place of an entry to the entry: the decision's register, one of the store, the memory and its output
-register, and two around the choice of a bank."""
-
 
 def row_entry(config: Configuration) -> data.StructLayout:
     """A row with its presynaptic activations: of U's sample, and of the current one."""
@@ -42,7 +38,7 @@ class ActivationStore(wiring.Component):
     entry : In
         Place in the list.
     read : Out(row_entry)
-        The entry asked for :data:`STORE_READ` cycles before.
+        The entry asked for ``store_read`` cycles before.
     """
 
     def __init__(self, config: Configuration):
@@ -82,7 +78,10 @@ class ActivationStore(wiring.Component):
         m.submodules.history = history = block_ram(
             config.array.family, data.StructLayout({"newer": value, "older": value}), count
         )
-        m.submodules.entries = entries = block_ram(config.array.family, row_entry(config), count)
+        shallow = config.latency.store_read == 1
+        m.submodules.entries = entries = block_ram(
+            config.array.family, row_entry(config), count, latency=1 if shallow else 2
+        )
         # Read ahead: two cycles later, its activation arrived a cycle ago.
         following = Signal.like(self.received)
         m.d.comb += [
@@ -147,7 +146,9 @@ class ActivationStore(wiring.Component):
             self.gram.eq(grams[below]),
         ]
         m.d.comb += [
-            entries.read_address.eq(delay(m, self.entry[: len(entries.read_address)], 2, "entry")),
-            self.read.eq(delay(m, entries.read_data, STORE_READ - 2 - entries.latency, "read")),
+            entries.read_address.eq(delay(m, self.entry[: len(entries.read_address)], 0 if shallow else 2, "entry")),
+            self.read.eq(
+                delay(m, entries.read_data, 0 if shallow else config.latency.store_read - 2 - entries.latency, "read")
+            ),
         ]
         return m

@@ -1,6 +1,6 @@
 """The tile: L lanes, one error scalar, an activation unit, and what it remembers of the two samples before."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,6 +16,7 @@ from dfarray.hw.arithmetic import (
     one_of,
     q_shape,
     round_half_up,
+    saturate,
     saturate_registered,
 )
 from dfarray.hw.blocks import block_ram
@@ -31,7 +32,7 @@ from dfarray.hw.packets import (
     partial_sum,
     return_word,
 )
-from dfarray.latency import DELTA
+from dfarray.hw.serial import SerialProduct
 from dfarray.trace import index_bits
 
 CHAINS = {
@@ -68,6 +69,7 @@ class Tile(wiring.Component):
 
     def __init__(self, config: Configuration, index: int, weights, signs):
         self._config, self._index, self._signs = config, index, signs
+        self._read = 1 if config.latency.serial else 2
         rows = range(config.array.bank_rows)
         self.lanes = [Lane(config, k, weights[:, k].tolist(), rows) for k in range(config.array.lanes)]
         self.error_scalar = Signal(q_shape(config.formats.delta))
@@ -93,6 +95,7 @@ class Tile(wiring.Component):
             self._config.array.family,
             unsigned(self._config.formats.activation.fraction_bits + 1),
             2 << (index_bits(len(self._config.passes)) + index_bits(len(self.lanes))),
+            latency=self._read,
         )
         self._broadcast(m)
         self._activate(m, derivatives)
@@ -139,21 +142,28 @@ class Tile(wiring.Component):
             m.d.sync += parity.eq(start.parity)
         this_parity = Mux(start.valid, start.parity, parity)
 
-        # Select, subtract, round: a cycle each.
-        total = delay(m, any_of(lane.taken_result for lane in lanes), 1, "selected_result")
-        correction = delay(m, any_of(lane.taken_correction for lane in lanes), 1, "selected_correction")
+        # Select, subtract, round: a cycle each, or for the first two.
+        select = 0 if config.latency.serial else 1
+        if select:
+            total = delay(m, any_of(lane.taken_result for lane in lanes), 1, "selected_result")
+            correction = delay(m, any_of(lane.taken_correction for lane in lanes), 1, "selected_correction")
+        else:
+            turn = one_of(turns, [Const(k, index_bits(len(lanes))) for k in range(len(lanes))])
+            total, correction = (
+                Array(getattr(lane, name) for lane in lanes)[turn] for name in ("result", "correction")
+            )
         difference = delay(m, total - correction, 1, "difference")
         shift = formats.product_fraction - formats.preactivation.fraction_bits
         exact = delay(m, round_half_up(difference, shift), 1, "rounded_z")
         m.submodules.activation = activation = ActivationUnit(config, len(exact))
         m.d.comb += activation.exact.eq(exact)
-        steps = 3 + activation.latency
+        steps = select + 2 + activation.latency
 
         # What the neuron answered in the two sweeps before; read ahead, written with the new activation.
         value = q_shape(formats.activation)
         depth = 1 << (index_bits(len(config.passes)) + index_bits(len(lanes)))
         m.submodules.history = history = block_ram(
-            config.array.family, data.StructLayout({"newer": value, "older": value}), depth
+            config.array.family, data.StructLayout({"newer": value, "older": value}), depth, latency=self._read
         )
         turns_ahead, place_ahead = self._turns(m, self._activation_ahead, "place_ahead")
         strobe = delay(m, Cat(turns).any(), steps, "activation_strobe", reset_less=False)
@@ -251,6 +261,9 @@ class Tile(wiring.Component):
         compute = (word.op == FeedbackOperation.DELTA) & (word.count > self._index)
         place = self._place(word.slot, word.index)
         m.d.comb += derivatives.read_address.eq(Cat(place, word.bank))
+        if config.latency.serial:
+            self._multiply_serially(m, word, compute, derivatives.read_data, self._negative(place))
+            return
         derivative = Cat(derivatives.read_data, Const(0, 1)).as_signed()
         # The next walk's scalar comes two cycles after the last order of this one, or later: it changes the register
         # when this one's derivatives have been read.
@@ -265,7 +278,7 @@ class Tile(wiring.Component):
             signed_product = signed_product + negative
         delta = delay(m, round_half_up(signed_product, fraction), 1, "signed_delta")
         # The saturation has a register in it; then one that drives all lanes, and the lane's own.
-        spare = DELTA - multiplied - 3
+        spare = config.delta_latency - multiplied - 3
         scaled = delay(m, saturate_registered(m, delta, formats.delta.width, "delta"), spare, "scaled_delta")
         steps = multiplied + 1 + spare
         strobe = delay(m, compute, steps, "delta_strobe", reset_less=False)
@@ -277,6 +290,33 @@ class Tile(wiring.Component):
                 target.shadow.enable.eq(delay(m, here & ~correction, 1, f"shadow_{k}", reset_less=False)),
                 target.shadow.value.eq(scaled),
                 target.correcting.enable.eq(delay(m, here & correction, 1, f"correcting_{k}", reset_less=False)),
+                target.correcting.value.eq(scaled),
+            ]
+
+    def _multiply_serially(self, m, word, compute, derivative, negative):
+        formats = self._config.formats
+        fraction = formats.activation.fraction_bits
+        m.submodules.slope = product = SerialProduct(q_shape(formats.delta), derivative.shape())
+        m.d.comb += [
+            product.load.eq(delay(m, compute, 1, "computes", reset_less=False)),
+            product.a.eq(self.error_scalar),
+            product.b.eq(derivative),
+        ]
+        lane, correction, minus = Signal.like(word.index), Signal(name="corrects"), Signal(name="minus")
+        with m.If(compute):
+            m.d.sync += [lane.eq(word.index), correction.eq(word.correction), minus.eq(negative)]
+        # Minus p rounded half up is ~p rounded half up: ~p is -p - 1, and a half becomes just less than one.
+        signed_product = Signal.like(product.value, name="signed_product")
+        m.d.comb += signed_product.eq(product.value ^ minus.replicate(len(product.value)))
+        exact = round_half_up(signed_product, fraction) if fraction else signed_product + minus
+        scaled = saturate(m, exact, formats.delta.width, "exact_delta")
+        done = delay(m, product.running, 1, "ran", reset_less=False) & ~product.running
+        for k, target in enumerate(self.lanes):
+            here = done & (lane == k)
+            m.d.comb += [
+                target.shadow.enable.eq(here & ~correction),
+                target.shadow.value.eq(scaled),
+                target.correcting.enable.eq(here & correction),
                 target.correcting.value.eq(scaled),
             ]
 

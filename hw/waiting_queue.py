@@ -21,7 +21,7 @@ class WaitingQueue(wiring.Component):
     shape : data.Layout
         Of an entry.
     depth : int
-        Places, 3 or more.
+        Places, 2 or more.
 
     Attributes
     ----------

@@ -224,6 +224,7 @@ def cosimulate(
     weights = initial_weights(config) if weights is None else weights
     phases = phases or (Phase(len(x), True, config.training.rate),)
     rows = config.bank_rows_used
+    load_weights = load_weights or not config.preset
     job = Job(
         directory=directory / "run",
         verilog_directory=(verilog or directory / "verilog").resolve(),

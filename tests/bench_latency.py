@@ -7,4 +7,5 @@ from dfarray.sim.bench_training import train
 
 __all__ = ["train"]
 
-FAMILIES["generic"] = Latency(*map(int, os.environ["DFARRAY_TEST_LATENCY"].split(",")))
+weight_read, multiply, interval = map(int, os.environ["DFARRAY_TEST_LATENCY"].split(","))
+FAMILIES["generic"] = Latency(weight_read, multiply, interval)

@@ -37,7 +37,7 @@ class SpecifiedCycles(SpecifiedErrors):
     def __init__(self, config: Configuration, weights):
         super().__init__(config, weights)
         self.waiting = dict.fromkeys(("seed", "flush", "load", "dump"), False)
-        self.intake = SpecifiedIntake(config.network.inputs, config.array.zero_skipping)
+        self.intake = SpecifiedIntake(config)
         self.noise_state = config.training.seed or 1
         self.held["last packet", None, None] = self.held["last activate", None, None] = LONG_AGO
         self.last_row = dict.fromkeys(range(len(self.passes)), LONG_AGO)

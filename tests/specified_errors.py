@@ -7,7 +7,6 @@ from specified_machine import output_error, rhu, sat
 from specified_tiles import GRAM, SpecifiedTiles
 
 from dfarray.configuration import Configuration, ErrorKind
-from dfarray.latency import READOUT, SOFTMAX, SQUARED, WALK
 
 SCALAR, DELTA = 1, 2
 LONG_AGO = -(10**9)
@@ -48,12 +47,13 @@ class SpecifiedErrors(SpecifiedTiles):
         trains = owner["kind"] == "TRAIN"
         corrects = trains and owner["v"] and not self.frozen(len(self.config.network.layers) - 1, owner["freeze_v"])
         gram, z = self.gram(self.sums[classes]), []
+        latency, interval = self.config.latency, self.config.class_interval
         for c in range(classes):
             kappa = rhu(self.g[1 - parity][c] * gram, self.config.correction_shift) if corrects else 0
             drop = formats.product_fraction - formats.logit.fraction_bits
             z.append(sat(rhu(self.sums[c] - kappa, drop), formats.logit))
-            self.word(self.cycle + READOUT + c, {"logit.valid": 1, "logit.value": z[c]})
-        x = self.cycle + READOUT + classes - 1
+            self.word(self.cycle + latency.readout + interval * (c + 1), {"logit.valid": 1, "logit.value": z[c]})
+        x = self.cycle + latency.readout + interval * classes
         for c, logit in enumerate(z):
             offer = {"valid": 1, "logit": logit, "prediction": z.index(max(z)), "last": int(c == classes - 1)}
             named = {f"results.{name}": value for name, value in offer.items()}
@@ -61,13 +61,14 @@ class SpecifiedErrors(SpecifiedTiles):
         if not trains:
             return
         fe, fd, (mantissa, exponent) = formats.error.fraction_bits, formats.delta.fraction_bits, owner["rate"]
-        up, first = max(0, fd - fe), x + (classes + SOFTMAX if self.softmax else SQUARED)
+        up, first = max(0, fd - fe), x + (classes + latency.softmax if self.softmax else latency.squared)
         for c, e in enumerate(output_error(self.config, z, owner["label"])):
             g = sat(rhu((e * mantissa) << up, exponent + fe - fd + up), formats.delta)
-            self.word(first + c, {"error.valid": 1, "error.class": c, "error.value": g})
-            self.later[first + c + 1].append(partial(self.g[parity].__setitem__, c, g))
-        self.shows(first + classes, "ready", 1, parity)
-        self.shows(first + classes, "learning", 0)
+            written = first + interval * (c + 2)
+            self.word(written, {"error.valid": 1, "error.class": c, "error.value": g})
+            self.later[written + 1].append(partial(self.g[parity].__setitem__, c, g))
+        self.shows(first + interval * (classes + 1) + 1, "ready", 1, parity)
+        self.shows(first + interval * (classes + 1) + 1, "learning", 0)
 
     # Feedback
 
@@ -90,15 +91,18 @@ class SpecifiedErrors(SpecifiedTiles):
     def walk(self, flag: str, slot: int, bank: int, number: int) -> None:
         item, s, f = self.passes[slot], self.config.feedback.nonzeros, self.cycle
         common = {"slot": slot, "bank": bank, "correction": int(flag == "corrected")}
-        scalars = item.active_tiles * s
+        scalars, every, head = item.active_tiles * s, self.config.lane_interval, f + self.config.latency.walk
         for tile in range(item.active_tiles):
             fields = {"op": SCALAR, "index": tile, "count": 0, "value": self.scalar(slot, tile, bank)}
-            self.feedback(f + WALK + (tile + 1) * s, common | fields)
+            self.feedback(head + (tile + 1) * s, common | fields)
         for lane in range(item.active_lanes):
             fields = {"op": DELTA, "index": lane, "count": item.tiles_of_lane(lane), "value": 0}
-            self.feedback(f + WALK + 1 + scalars + lane, common | fields)
-        self.walk_until = f + scalars + item.active_lanes
-        self.later[f + WALK + scalars + item.active_lanes].append(partial(self.served, flag, number))
+            self.feedback(head + 1 + scalars + lane * every, common | fields)
+        self.walk_until = f + scalars + item.active_lanes * every
+        # A row decided then has its deltas when it comes to the lanes.
+        late = max(0, self.config.latency.delta + every - self.config.latency.fetch)
+        last = head + 1 + scalars + (item.active_lanes - 1) * every
+        self.later[last + late].append(partial(self.served, flag, number))
 
     def served(self, flag: str, number: int) -> None:
         if number == self.latest_request[flag]:

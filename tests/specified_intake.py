@@ -3,7 +3,8 @@
 from collections import deque
 from dataclasses import dataclass
 
-from dfarray.latency import ACCEPT, DISCARD, MERGE_END, REOPEN, WAITING
+from dfarray.configuration import Configuration
+from dfarray.latency import ACCEPT, DISCARD, MERGE_END, REOPEN
 
 INFINITE = 10**9
 
@@ -24,10 +25,12 @@ class SpecifiedIntake:
     ``lists`` and ``grams`` are those of the samples taken, the latest last; ``pairs`` is the latest one's pair list.
     """
 
-    def __init__(self, inputs: int, zero_skipping: bool):
-        self.inputs, self.zero_skipping = inputs, zero_skipping
-        self.pairs: list[tuple[int, int, int]] = []
-        self.lists: list[list[tuple[int, int, int]]] = [[], []]
+    def __init__(self, config: Configuration):
+        self.inputs, self.zero_skipping = config.network.inputs, config.array.zero_skipping
+        self.waiting, self.every = config.latency.waiting, config.merge_interval
+        self.lists_all = not self.zero_skipping and config.latency.serial
+        self.pairs = [(i, 0, 0) for i in range(self.inputs)] if self.lists_all else []
+        self.lists: list[list[tuple[int, int, int]]] = [list(self.pairs), list(self.pairs)]
         self.grams = [0, 0]
         self.queue: deque[Transfer] = deque()
         self.open_from, self.label = 0, 0
@@ -37,7 +40,7 @@ class SpecifiedIntake:
 
     def begin(self) -> None:
         """No transfer of the incoming sample is merged."""
-        self.exhausted, self.complete_from = False, INFINITE
+        self.exhausted, self.complete_from, self.step_from = False, INFINITE, 0
         self.before = deque(self.pairs)
         self.new_pairs: list[tuple[int, int, int]] = []
         self.new_list: list[tuple[int, int, int]] = []
@@ -52,9 +55,10 @@ class SpecifiedIntake:
             self.discarded_from = INFINITE
             self.queue.clear()
             self.begin()
-        ready = cycle >= self.open_from and len(self.queue) < WAITING
+        ready = cycle >= self.open_from and len(self.queue) < self.waiting
         usable = self.queue and cycle >= self.queue[0].usable_from
-        if (usable or self.exhausted) and self.complete_from == INFINITE:
+        if (usable or self.exhausted) and self.complete_from == INFINITE and cycle >= self.step_from:
+            self.step_from = cycle + self.every
             self.merge(cycle)
         return ready
 
@@ -71,9 +75,9 @@ class SpecifiedIntake:
             x, self.exhausted = a.value, bool(a.last)
         if index_pair == i:
             _, x_older, x_newer = self.before.popleft()
-        if x_older or x or (index_a == i and not self.zero_skipping):
+        if x_older or x or (index_a == i and not self.zero_skipping) or self.lists_all:
             self.new_list.append((i, x_older, x))
-        if x_newer or x:
+        if x_newer or x or self.lists_all:
             self.new_pairs.append((i, x_newer, x))
         self.new_gram += x * x_newer
 

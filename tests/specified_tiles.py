@@ -8,7 +8,6 @@ from specified_machine import activate, lane_bits, rhu, sat, tile_word
 
 from dfarray.configuration import Configuration, Rounding
 from dfarray.feedback import routes
-from dfarray.latency import ACTIVATED, DELTA, FETCH
 from dfarray.placement import to_banks
 from dfarray.trace import input_signals, output_signals
 
@@ -29,6 +28,7 @@ class SpecifiedTiles:
         self.tiles, self.lanes = config.array.tiles, config.array.lanes
         self.k, self.m, self.e = config.latency.align, config.latency.multiply, config.latency.sum
         self.y = config.latency.correct
+        self.activated, self.fetch = config.latency.activated, config.latency.fetch
         self.s = (self.lanes - 1).bit_length()
         self.one = config.formats.activation.one
         self.groups = {item.slot: (group, base) for group, (item, base) in enumerate(config.output_groups)}
@@ -90,7 +90,7 @@ class SpecifiedTiles:
         owner = owner or {}
         stochastic = self.config.training.rounding is Rounding.STOCHASTIC
         state = owner["noise"] if stochastic and op in (FUSED, OUT_FUSED) else None
-        head = self.cycle + FETCH
+        head = self.cycle + self.fetch
         noise = 0 if state is None else tile_word(state, fields["address"], 0)
         self.word(head, {f"broadcast.{name}": value for name, value in (fields | {"op": op, "noise": noise}).items()})
         for tile in range(self.tiles + 1):
@@ -199,7 +199,7 @@ class SpecifiedTiles:
         self.shows(self.cycle + 1, CORRECTION + " valid", 0, tile, lane)
 
     def activate_lane(self, tile: int, lane: int, fields: dict[str, int]) -> None:
-        formats, slot, shown = self.config.formats, fields["slot"], self.cycle + ACTIVATED
+        formats, slot, shown = self.config.formats, fields["slot"], self.cycle + self.activated
         a = before = earlier = 0
         if self.passes[slot].neuron(tile, lane) is not None:
             total = self.sees("result", tile, lane) - self.sees("correction", tile, lane)
@@ -210,13 +210,13 @@ class SpecifiedTiles:
             self.later[shown].append(partial(self.slope.__setitem__, (fields["parity"], slot, tile, lane), slope))
         self.shows(shown, "activation", a, tile, lane)
         self.shows(shown, "gram_activation", before, tile, lane)
-        self.shows(shown - min(self.k + 1, 8), "update_activation", earlier, tile, lane)
+        self.shows(shown - min(self.k + 1, self.config.latency.ahead), "update_activation", earlier, tile, lane)
 
     # Collecting
 
     def collect(self, kind: int, counts: list[int]) -> None:
         """Send the tokens of the packet decided now."""
-        token = last = self.cycle + FETCH + self.y + ACTIVATED
+        token = last = self.cycle + self.fetch + self.y + self.activated
         for lane, count in enumerate(counts):
             self.word(token, {"token.valid": 1, "token.lane": lane, "token.kind": kind, "token.count": count})
             for tile in range(count):
@@ -249,5 +249,6 @@ class SpecifiedTiles:
         scaled = rhu(self.sees("error_scalar", tile) * slope, formats.activation.fraction_bits)
         delta = sat(self.route[fields["slot"], tile].lane_signs[lane] * scaled, formats.delta)
         name = CORRECTION if fields["correction"] else SHADOW
-        self.shows(self.cycle + DELTA, name, delta, tile, lane)
-        self.shows(self.cycle + DELTA, name + " valid", 1, tile, lane)
+        shown = self.cycle + self.config.latency.delta + self.config.lane_interval
+        self.shows(shown, name, delta, tile, lane)
+        self.shows(shown, name + " valid", 1, tile, lane)

@@ -24,7 +24,6 @@ from dfarray.golden.machine.registers import (
 )
 from dfarray.golden.noise import first_state, tile_words
 from dfarray.golden.tables import activation_tables, exponential_codes, reciprocal_codes
-from dfarray.latency import ACTIVATED, FETCH, WAITING, WALK
 from dfarray.placement import to_banks
 from dfarray.trace import index_bits, output_signals
 from dfarray.trace_layout import WORD, TraceLayout
@@ -59,7 +58,7 @@ def build(config: Configuration, weights: list[np.ndarray]) -> Machine:
     state, pins = _zeros(1, STATE), _zeros(1, PINS)
     first = state[0]
     first["noise"] = first_state(config.training.seed)
-    first["complete_at"] = first["discard_at"] = INFINITE
+    first["complete_at"] = first["discard_at"] = first["done_at"] = INFINITE
     for name in ("last_packet", "last_load", "last_first", "last_activate", "collector_until", "complete_until"):
         first[name] = LONG_AGO
     shown = _zeros(1, _shown_type(config))
@@ -138,6 +137,17 @@ def _parameters(config: Configuration) -> np.ndarray:
         "activation_fraction": formats.activation.fraction_bits,
         "gram_shift": 2 * formats.activation.fraction_bits - config.gram.fraction_bits,
         "correction_shift": config.correction_shift,
+        "fetch": latency.fetch,
+        "activated": latency.activated,
+        "readout": config.readout_latency,
+        "first_error": config.first_error,
+        "class_interval": config.class_interval,
+        "walk": latency.walk,
+        "lane_interval": config.lane_interval,
+        "delivery": config.delivery,
+        "waiting": latency.waiting,
+        "merge_interval": config.merge_interval,
+        "lists": config.lists,
     }
     bounds = {
         "weight": formats.weight,
@@ -165,7 +175,12 @@ def _slots(config: Configuration) -> np.ndarray:
 def _intake(config: Configuration) -> Intake:
     inputs = config.network.inputs
     pairs, rows = _integers(4, inputs, 3), _integers(4, inputs, 3)
-    return Intake(_integers(WAITING, 4), pairs, _integers(4), rows, _integers(4), _integers(4))
+    paired, listed = _integers(4), _integers(4)
+    if not config.lists:
+        # Before the first sample, which is number 0, all inputs were zero.
+        pairs[:, :, 0] = rows[:, :, 0] = np.arange(inputs)
+        paired[1:] = listed[1:] = inputs
+    return Intake(_integers(config.latency.waiting, 4), pairs, paired, rows, listed, _integers(4))
 
 
 def _hidden(config: Configuration) -> Hidden:
@@ -230,15 +245,15 @@ def _errors(config: Configuration) -> Errors:
 def _horizon(config: Configuration) -> int:
     """A power of two beyond the cycles for which anything is known ahead."""
     array, latency = config.array, config.latency
-    packet = FETCH + 1 + array.tiles + latency.sum + array.lanes + ACTIVATED + 4
+    packet = latency.fetch + 1 + array.tiles + latency.sum + array.lanes + latency.activated + 4
     return 1 << max(packet, 2 * array.tiles + 4).bit_length()
 
 
 def _chains(config: Configuration) -> Chains:
-    words = config.array.tiles * config.array.lanes + 1
+    words, latency = config.array.tiles * config.array.lanes + 1, config.latency
     return Chains(
-        packets=_zeros(1 << FETCH.bit_length(), PACKET),
-        feedback=_zeros(1 << WALK.bit_length(), FEEDBACK_WORD),
+        packets=_zeros(1 << latency.fetch.bit_length(), PACKET),
+        feedback=_zeros(1 << latency.walk.bit_length(), FEEDBACK_WORD),
         exits=_integers(_horizon(config), 3),
         offered=_integers(words),
         offered_from=_integers(words),

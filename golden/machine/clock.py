@@ -46,7 +46,9 @@ def run(inputs, records, signatures, machine):
             show_word(word, shown)
             feedback.at_head(s, p, lanes, trace, word)
             word.op = 0
-        ready = samples.ready(s)
+        if s.done_at == cycle:
+            feedback.walk_done(s)
+        ready = samples.ready(s, p)
         loads = s.state == LOADING and cycle % p.interval == 0
         offered = s.words_out % len(chains.offered)
         offers = s.words_out < s.words_in and chains.offered_from[offered] <= cycle

@@ -4,7 +4,7 @@ import numpy as np
 
 from dfarray.golden.compilation import compiled_together
 from dfarray.golden.machine.registers import ACTIVATION, RESULT, RETURN_KIND, RETURN_VALID, RETURN_VALUE
-from dfarray.latency import ACTIVATED, COMPLETE, FETCH
+from dfarray.latency import COMPLETE
 from dfarray.trace import KINDS
 
 HIDDEN, WEIGHT = KINDS["HIDDEN"], KINDS["WEIGHT"]
@@ -14,7 +14,7 @@ HIDDEN, WEIGHT = KINDS["HIDDEN"], KINDS["WEIGHT"]
 def collect(s, p, kind, slot, lanes):
     """Send tokens for an ACTIVATE or READ decided now."""
     s.collecting, s.token_kind, s.token_slot, s.token_lane, s.token_lanes = 1, kind, slot, 0, lanes
-    s.token_at = s.cycle + FETCH + p.correct + ACTIVATED
+    s.token_at = s.cycle + p.fetch + p.correct + p.activated
 
 
 @compiled_together

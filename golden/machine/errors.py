@@ -4,9 +4,8 @@ import numpy as np
 
 from dfarray.golden.compilation import compiled_together
 from dfarray.golden.machine.integers import clip, gram_code, kappa, rounded
-from dfarray.golden.machine.lanes import HOP
+from dfarray.golden.machine.lanes import hop
 from dfarray.golden.machine.registers import ERROR, INFINITE, OUTPUT, TRAIN
-from dfarray.latency import READOUT, SOFTMAX, SQUARED
 
 
 @compiled_together
@@ -31,11 +30,11 @@ def finish(s, p, context, errors):
     for c in range(1, classes):
         if errors.logits[c] > errors.logits[s.prediction]:
             s.prediction = c
-    s.logits_at = s.cycle + HOP + p.tiles + p.sum + p.tree + READOUT
-    last = s.logits_at + classes - 1
+    s.logits_at = s.cycle + hop(p) + p.tiles + p.sum + p.tree + p.readout
+    last = s.logits_at + (classes - 1) * p.class_interval
     s.results_at = last + 2
     if context.kind == TRAIN:
-        s.errors_at = last + (classes + SOFTMAX if p.softmax else SQUARED)
+        s.errors_at = last + p.first_error
         if p.softmax:
             _softmax(p, s.prediction, errors)
         else:
@@ -73,21 +72,28 @@ def _scale(p, context, fresh):
 
 
 @compiled_together
+def _class_at(since, p):
+    """The class that comes so many cycles after class 0, -1 if none does."""
+    c = since // p.class_interval
+    return c if since >= 0 and c < p.classes and since % p.class_interval == 0 else np.int64(-1)
+
+
+@compiled_together
 def step(s, p, contexts, errors, shown):
     """One cycle of the error unit: what it shows, and when it is idle again."""
     context, cycle = contexts[ERROR], s.cycle
     trains = context.kind == TRAIN
-    if s.result == p.classes and (not trains or cycle >= s.errors_at + p.classes):
+    if s.result == p.classes and (not trains or cycle > s.errors_at + (p.classes - 1) * p.class_interval):
         s.error_busy = 0
         return
-    c = cycle - s.logits_at
-    if 0 <= c < p.classes:
+    c = _class_at(cycle - s.logits_at, p)
+    if c >= 0:
         shown.logit_valid, shown.logit_value = 1, errors.logits[c]
     if cycle >= s.results_at and s.result < p.classes:
         shown.results_valid, shown.results_logit = 1, errors.logits[s.result]
         shown.results_prediction, shown.results_last = s.prediction, s.result == p.classes - 1
-    c = cycle - s.errors_at
-    if trains and 0 <= c < p.classes:
+    c = _class_at(cycle - s.errors_at, p)
+    if trains and c >= 0:
         shown.error_valid, shown.error_class, shown.error_value = 1, c, errors.fresh[c]
         errors.g[context.parity, c] = errors.fresh[c]
         if c == p.classes - 1:

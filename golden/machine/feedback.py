@@ -5,7 +5,6 @@ import numpy as np
 from dfarray.golden.compilation import compiled_together
 from dfarray.golden.machine.integers import clip, rounded
 from dfarray.golden.machine.registers import CORRECTION, SCALAR, SHADOW
-from dfarray.latency import WALK
 from dfarray.trace import FEEDBACK_OPERATIONS
 
 IDLE, SCALAR_WORD, DELTA_WORD = (FEEDBACK_OPERATIONS[name] for name in ("IDLE", "SCALAR", "DELTA"))
@@ -52,7 +51,9 @@ def walk(s, p, slots, errors, words):
         return
     slot = slots[s.walk_slot]
     step, scalars = s.cycle - s.walk_from, slot.active_tiles * p.nonzeros
-    word = words[(s.cycle + WALK) & (len(words) - 1)]
+    if step == scalars + slot.active_lanes * p.lane_interval:
+        s.walking = 0
+    word = words[(s.cycle + p.walk) & (len(words) - 1)]
     if step <= scalars:
         if step % p.nonzeros:
             return
@@ -60,11 +61,12 @@ def walk(s, p, slots, errors, words):
         word.op, word.index, word.count, word.final = SCALAR_WORD, tile, 0, 0
         word.value = scalar(p, errors, errors.g[s.walk_bank], s.walk_slot, tile)
     else:
-        lane = step - scalars - 1
+        lane, beyond = (step - scalars - 1) // p.lane_interval, (step - scalars - 1) % p.lane_interval
+        if beyond:
+            return
         word.op, word.index, word.value = DELTA_WORD, lane, 0
         word.count = min(p.tiles, slot.neurons - lane * p.tiles)
         word.final = lane == slot.active_lanes - 1
-        s.walking = 1 - word.final
     word.slot, word.bank, word.correction, word.serial = s.walk_slot, s.walk_bank, s.walk_kind, s.walk_serial
 
 
@@ -85,8 +87,14 @@ def at_head(s, p, lanes, trace, word):
         lanes.shadow[word.correction, j] = clip(lanes.sign[word.slot, j] * magnitude, p.delta_lo, p.delta_hi)
         lanes.shadow_valid[word.correction, j] = 1
     if word.final:
-        # The end of a walk whose request a newer one has replaced says nothing about the newer one.
-        if word.correction == SHADOW and word.serial == s.shadow_serial:
-            s.delivered = 1
-        if word.correction == CORRECTION and word.serial == s.correction_serial:
-            s.corrected = 1
+        s.done_at, s.done_kind, s.done_serial = s.cycle + p.delivery, word.correction, word.serial
+
+
+@compiled_together
+def walk_done(s):
+    """The deltas of a walk are delivered."""
+    # The end of a walk whose request a newer one has replaced says nothing about the newer one.
+    if s.done_kind == SHADOW and s.done_serial == s.shadow_serial:
+        s.delivered = 1
+    if s.done_kind == CORRECTION and s.done_serial == s.correction_serial:
+        s.corrected = 1

@@ -5,10 +5,12 @@ import numpy as np
 from dfarray.golden.compilation import compiled_together
 from dfarray.golden.machine.integers import clip
 from dfarray.golden.machine.registers import ADDRESS, DATA, DELTA, DELTA_VALID, ENABLE, RESULT
-from dfarray.latency import FETCH
 
-HOP = FETCH + 1
-"""From the decision to the packet in the hop register of tile 0; of tile t, t cycles later."""
+
+@compiled_together
+def hop(p):
+    """From the decision to the packet in the hop register of tile 0; of tile t, t cycles later."""
+    return p.fetch + 1
 
 
 @compiled_together
@@ -56,7 +58,7 @@ def use_deltas(cycle, p, lanes, trace):
     """The first row of a slot: shadow deltas become active, and the shadow's valid bits are cleared."""
     for k in range(p.lanes):
         for t in range(p.tiles):
-            j, shown = k * p.tiles + t, cycle + HOP + t + 1
+            j, shown = k * p.tiles + t, cycle + hop(p) + t + 1
             hold(trace, lanes, shown, DELTA, j, lanes.shadow[0, j])
             hold(trace, lanes, shown, DELTA_VALID, j, lanes.shadow_valid[0, j])
             lanes.step[j] = lanes.shadow[0, j] if lanes.shadow_valid[0, j] else 0
@@ -76,7 +78,7 @@ def hidden_row(cycle, p, lanes, trace, packet, fused):
         for j in range(len(weights)):
             u = (np.int64(step[j]) * np.int64(x_prev) + bits[j]) >> shift
             weights[j] = clip(np.int64(weights[j]) - u, lo, hi)
-        show_writes(p, trace, cycle + HOP + 2 + p.align, address, weights, lanes.held[DELTA_VALID])
+        show_writes(p, trace, cycle + hop(p) + 2 + p.align, address, weights, lanes.held[DELTA_VALID])
     accumulator = lanes.accumulator
     if packet.first:
         accumulator[:] = 0
@@ -91,7 +93,7 @@ def hidden_row(cycle, p, lanes, trace, packet, fused):
         for k in range(p.lanes):
             for t in range(p.tiles):
                 j = k * p.tiles + t
-                hold(trace, lanes, cycle + HOP + t + p.sum + 1, RESULT, j, accumulator[j])
+                hold(trace, lanes, cycle + hop(p) + t + p.sum + 1, RESULT, j, accumulator[j])
 
 
 @compiled_together
@@ -121,7 +123,7 @@ def load(cycle, p, lanes, trace, packet):
         lanes.bias[address - p.output_base] = weight
     else:
         return
-    show_write(trace, cycle + HOP + t + 2 + p.align, lane, address, weight)
+    show_write(trace, cycle + hop(p) + t + 2 + p.align, lane, address, weight)
 
 
 @compiled_together
@@ -131,7 +133,7 @@ def read(cycle, p, lanes, trace, address):
         for t in range(p.tiles):
             j = k * p.tiles + t
             lanes.accumulator[j] = lanes.bank[address, j]
-            hold(trace, lanes, cycle + HOP + t + p.sum + 1, RESULT, j, lanes.accumulator[j])
+            hold(trace, lanes, cycle + hop(p) + t + p.sum + 1, RESULT, j, lanes.accumulator[j])
     c = address - p.output_base
     bias = np.int64(lanes.bias[c]) if 0 <= c < p.classes else np.int64(0)
-    hold(trace, lanes, cycle + HOP + p.tiles + p.sum + 1, RESULT, p.neurons_all, bias)
+    hold(trace, lanes, cycle + hop(p) + p.tiles + p.sum + 1, RESULT, p.neurons_all, bias)

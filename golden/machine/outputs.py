@@ -4,7 +4,7 @@ import numpy as np
 
 from dfarray.golden.compilation import compiled_together
 from dfarray.golden.machine.integers import clip, kappa, rounded
-from dfarray.golden.machine.lanes import HOP, draw, hold, show_write, show_writes
+from dfarray.golden.machine.lanes import draw, hold, hop, show_write, show_writes
 from dfarray.golden.machine.registers import (
     ACTIVATION,
     GRAM_ACTIVATION,
@@ -14,7 +14,6 @@ from dfarray.golden.machine.registers import (
     RESULT,
     UPDATE_ACTIVATION,
 )
-from dfarray.latency import ACTIVATED
 
 
 @compiled_together
@@ -24,7 +23,7 @@ def activate(cycle, p, lanes, trace, packet, neurons):
     latest, before = lanes.history[0, slot], lanes.history[1, slot]
     for k in range(p.lanes):
         for t in range(p.tiles):
-            j, h = k * p.tiles + t, cycle + HOP + t
+            j, h = k * p.tiles + t, cycle + hop(p) + t
             corrected = packet.first and lanes.shadow_valid[1, j]
             less = kappa(np.int64(lanes.shadow[1, j]), packet.value, p) if corrected else np.int64(0)
             lanes.shadow_valid[1, j] = 0
@@ -33,7 +32,7 @@ def activate(cycle, p, lanes, trace, packet, neurons):
             if j < neurons:
                 z = clip(rounded(lanes.held[RESULT, j] - less, p.z_shift), p.z_lo, p.z_hi) - p.z_lo
                 a, lanes.slope[bank, slot, j] = lanes.functions[0, z], lanes.functions[1, z]
-            shown = h + p.correct + ACTIVATED + k
+            shown = h + p.correct + p.activated + k
             hold(trace, lanes, shown, ACTIVATION, j, a)
             hold(trace, lanes, shown, GRAM_ACTIVATION, j, latest[j])
             hold(trace, lanes, shown - p.early, UPDATE_ACTIVATION, j, before[j])
@@ -51,10 +50,10 @@ def output_row(cycle, p, lanes, trace, packet, fused, group):
         draw(p, lanes, packet.noise, bits)
         for j in range(p.neurons_all):
             weights[j] = clip(weights[j] - ((delta * x_prev[j] + bits[j]) >> shift), lo, hi)
-        show_writes(p, trace, cycle + HOP + 2 + p.align, packet.address, weights, lanes.every)
+        show_writes(p, trace, cycle + hop(p) + 2 + p.align, packet.address, weights, lanes.every)
         if group == 0:
             lanes.bias[c] = clip(lanes.bias[c] - ((delta * p.one + bits[p.neurons_all]) >> shift), lo, hi)
-            written = cycle + HOP + p.tiles + 2 + p.align
+            written = cycle + hop(p) + p.tiles + 2 + p.align
             show_write(trace, written, p.neurons_all, packet.address, np.int64(lanes.bias[c]))
     if not packet.last:
         return np.int64(0)
@@ -87,7 +86,7 @@ def show_partials(cycle, p, trace, products):
                 total += products[k * p.tiles + t]
         else:
             total += products[p.neurons_all]
-        row = (cycle + HOP + t + p.sum + p.tree) & (len(pulse) - 1)
+        row = (cycle + hop(p) + t + p.sum + p.tree) & (len(pulse) - 1)
         pulse[row, word[PARTIAL_VALID, t]] ^= np.uint64(1) << bit[PARTIAL_VALID, t]
         pulse[row, word[PARTIAL_VALUE, t]] ^= (np.uint64(total) & mask[PARTIAL_VALUE]) << bit[PARTIAL_VALUE, t]
     return total

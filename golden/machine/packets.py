@@ -15,7 +15,6 @@ from dfarray.golden.machine.registers import (
     SWEEP,
     TRAIN,
 )
-from dfarray.latency import FETCH
 from dfarray.trace import OPERATIONS, STATES
 
 FORWARD, FUSED, OUT, OUT_FUSED = (OPERATIONS[name] for name in ("FORWARD", "FUSED", "OUT", "OUT_FUSED"))
@@ -24,10 +23,10 @@ IDLE = STATES["IDLE"]
 
 
 @compiled_together
-def new_packet(s, chains):
+def new_packet(s, p, chains):
     """The packet decided now, to be filled in."""
     s.last_packet = s.cycle
-    return chains.packets[(s.cycle + FETCH) & (len(chains.packets) - 1)]
+    return chains.packets[(s.cycle + p.fetch) & (len(chains.packets) - 1)]
 
 
 @compiled_together
@@ -45,7 +44,7 @@ def send_output(s, p, slots, contexts, lanes, trace, errors, chains):
     last_group = context.slot == p.slots - 1
     if c == 0 and slot.group == 0 and answered:
         error_unit.start(s, contexts, errors)
-    packet = new_packet(s, chains)
+    packet = new_packet(s, p, chains)
     packet.last = answered
     packet.address = slot.output_base + c
     s.output_row += 1
@@ -81,7 +80,7 @@ def send_activate(s, p, slots, contexts, lanes, trace, chains):
     context = contexts[ACTIVATE]
     number = context.slot
     slot = slots[number]
-    packet = new_packet(s, chains)
+    packet = new_packet(s, p, chains)
     packet.op, packet.slot, packet.parity, packet.first = ACTIVATE_OPERATION, number, context.parity, context.correct
     packet.value = context.gram if context.correct else 0
     outputs.activate(s.cycle, p, lanes, trace, packet, slot.neurons)
@@ -131,7 +130,7 @@ def decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chai
             return
         if last_slot and s.u and errors.ready_from[context.parity] >= s.cycle:
             return
-    packet = new_packet(s, chains)
+    packet = new_packet(s, p, chains)
     packet.op, packet.first, packet.last, packet.address = FUSED if s.u else FORWARD, row == 0, last, slot.base
     if row == 0:
         packet.x_prev = packet.x_cur = p.one

@@ -35,6 +35,7 @@ PARAMETERS = _record(
     update_shift weight_lo weight_hi accumulator_lo accumulator_hi z_shift z_lo z_hi logit_shift logit_lo logit_hi
     logit_fraction error_fraction error_lo error_hi delta_fraction delta_lo delta_hi activation_fraction
     gram_shift gram_lo gram_hi correction_shift
+    fetch activated readout first_error class_interval walk lane_interval delivery waiting merge_interval lists
     """
 )
 """The configuration as plain integers; ``tree`` is S, ``neurons_all`` P; ``align``, ``sum``, ``correct``, ``early`` and
@@ -55,11 +56,12 @@ STATE = _record(
     seed_waits flush_waits load_waits dump_waits row_first row_count place untransferred
     collecting token_lane token_lanes token_at token_kind token_slot collector_until
     received available arrived
-    transferred used used_up open_from label dropping discard_at next_index complete_at complete_until sample next_pair
+    transferred used used_up open_from label dropping discard_at next_index
+    complete_at complete_until sample next_pair merge_from
     logits_at errors_at results_at result prediction output_gram
     shadow_waits shadow_asked shadow_slot shadow_bank shadow_serial
     correction_waits correction_asked correction_slot correction_bank correction_serial
-    walking walk_from walk_slot walk_bank walk_kind walk_serial
+    walking walk_from walk_slot walk_bank walk_kind walk_serial done_at done_kind done_serial
     words_in words_out word_left
     """
 )

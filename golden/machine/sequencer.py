@@ -72,7 +72,7 @@ def load(s, p, lanes, trace, chains, pins):
     """One transfer is one packet: lane by lane its tiles, the bias tile behind those of lane 0."""
     if not pins.weights_valid:
         return
-    packet = new_packet(s, chains)
+    packet = new_packet(s, p, chains)
     s.last_load = s.cycle
     packet.op, packet.address, packet.value = LOAD, s.row_first + s.row, pins.weights_data
     if s.place <= p.tiles:
@@ -91,7 +91,7 @@ def dump(s, p, lanes, trace, chains):
     """Read a row once the one before is transferred."""
     if s.untransferred or s.collecting or s.cycle <= s.collector_until:
         return
-    packet = new_packet(s, chains)
+    packet = new_packet(s, p, chains)
     packet.op, packet.address, packet.x_cur, packet.first, packet.last = READ, s.row_first + s.row, 1, 1, 1
     rows.read(s.cycle, p, lanes, trace, packet.address)
     collector.collect(s, p, collector.WEIGHT, 0, p.lanes)

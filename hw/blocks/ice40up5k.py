@@ -10,13 +10,14 @@ from dfarray.hw.arithmetic import delay
 from dfarray.hw.blocks.generic import BlockRam, HardMultiplier
 from dfarray.hw.blocks.instances import init_parameters
 from dfarray.hw.blocks.tiling import BlockPorts, BlockShape, TiledBlockRam
+from dfarray.latency import FAMILIES
 
 SPRAM_ROWS = 1 << 14
 SPRAM_WIDTH = 16
 SPRAMS = 4
 """In a UP5K."""
 
-RAM40_LARGEST_DEPTH = 1024
+RAM40_LARGEST_DEPTH = FAMILIES["ice40up5k"].preset_rows or 0
 """Rows up to which a bank is made of ``SB_RAM40_4K``: four of the chip's thirty for 16-bit weights."""
 
 
@@ -135,12 +136,13 @@ def weight_bank(shape, depth, init=(), latency=None) -> BlockRam:
 
 
 class Multiplier(HardMultiplier):
-    """``SB_MAC16`` with input registers and both pipeline registers, 3 cycles; fabric registers around it.
+    """``SB_MAC16`` with input registers and that of the product, 2 cycles; fabric registers around it.
 
-    See :class:`dfarray.hw.blocks.generic.Multiplier`.
+    The fabric is too slow for the block's other pipeline registers to help. See
+    :class:`dfarray.hw.blocks.generic.Multiplier`.
     """
 
-    block, widest, shortest_latency = "SB_MAC16", 16, 3
+    block, widest, shortest_latency = "SB_MAC16", 16, 2
 
     def _instance(self, a: Signal, b: Signal, product: Signal):
         on, off = Const(1, 1), Const(0, 1)
@@ -151,9 +153,9 @@ class Multiplier(HardMultiplier):
             p_B_REG=on,
             p_C_REG=off,
             p_D_REG=off,
-            p_TOP_8x8_MULT_REG=on,
-            p_BOT_8x8_MULT_REG=on,
-            p_PIPELINE_16x16_MULT_REG1=on,
+            p_TOP_8x8_MULT_REG=off,
+            p_BOT_8x8_MULT_REG=off,
+            p_PIPELINE_16x16_MULT_REG1=off,
             p_PIPELINE_16x16_MULT_REG2=on,
             # Both halves of the output are the registered 16 x 16 product; the adders idle.
             p_TOPOUTPUT_SELECT=Const(3, 2),

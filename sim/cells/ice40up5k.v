@@ -90,8 +90,7 @@ module SB_RAM40_4K #(
   end
 endmodule
 
-// The pipelined signed 16 x 16 multiplier: input registers, registers of the four 8 x 8 partial products, and the register of
-// their sum, which is the output.
+// The signed 16 x 16 multiplier: input registers, and the register of the product, which is the output.
 module SB_MAC16 #(
   parameter NEG_TRIGGER = 1'b0, A_REG = 1'b0, B_REG = 1'b0, C_REG = 1'b0, D_REG = 1'b0,
   parameter TOP_8x8_MULT_REG = 1'b0, BOT_8x8_MULT_REG = 1'b0,
@@ -109,15 +108,15 @@ module SB_MAC16 #(
   output CO, ACCUMCO, SIGNEXTOUT
 );
   initial
-    if (NEG_TRIGGER != 0 || A_REG != 1 || B_REG != 1 || TOP_8x8_MULT_REG != 1 || BOT_8x8_MULT_REG != 1
-        || PIPELINE_16x16_MULT_REG1 != 1 || PIPELINE_16x16_MULT_REG2 != 1 || TOPOUTPUT_SELECT != 3
+    if (NEG_TRIGGER != 0 || A_REG != 1 || B_REG != 1 || TOP_8x8_MULT_REG != 0 || BOT_8x8_MULT_REG != 0
+        || PIPELINE_16x16_MULT_REG1 != 0 || PIPELINE_16x16_MULT_REG2 != 1 || TOPOUTPUT_SELECT != 3
         || BOTOUTPUT_SELECT != 3 || MODE_8x8 != 0 || A_SIGNED != 1 || B_SIGNED != 1) begin
       $display("SB_MAC16: a parameter has a value that is not modelled");
       $fatal;
     end
 
   reg signed [15:0] a, b;
-  reg signed [31:0] partial_products, sum;
+  reg signed [31:0] sum;
   always @(posedge CLK) begin
     if (CE !== 1 || AHOLD !== 0 || BHOLD !== 0 || IRSTTOP !== 0 || IRSTBOT !== 0) begin
       $display("SB_MAC16: a pin is tied to a level that is not modelled");
@@ -125,8 +124,7 @@ module SB_MAC16 #(
     end
     a <= A;
     b <= B;
-    partial_products <= a * b;
-    sum <= partial_products;
+    sum <= a * b;
   end
   assign O = sum;
   assign {CO, ACCUMCO, SIGNEXTOUT} = 3'bx;

@@ -7,10 +7,15 @@ from host import Host
 from recording import Recording, pins, record
 
 from dfarray.golden.cycle import CycleModel
-from dfarray.latency import ACCEPT, ACTIVATED, DISCARD, FETCH, MERGE_END, READOUT, REOPEN, SQUARED, WALK
+from dfarray.latency import ACCEPT, DISCARD, FAMILIES, MERGE_END, REOPEN
 from dfarray.trace import STATES, input_signals
 
 FORWARD, FUSED, ACTIVATE, OUT, OUT_FUSED, GRAM = 1, 2, 5, 6, 7, 8
+
+GENERIC = FAMILIES["generic"]
+FETCH, ACTIVATED, WALK = GENERIC.fetch, GENERIC.activated, GENERIC.walk
+# G = 1.
+READOUT, SQUARED = GENERIC.readout + 1, GENERIC.squared + 2
 
 
 def test_two_samples_by_hand():

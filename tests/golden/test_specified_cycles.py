@@ -23,6 +23,8 @@ from dfarray.trace import output_signals
 
 STROBES = ("seed", "flush", "load", "dump")
 
+LATENCIES = [Latency(*values) for values in [(1, 1), (5, 1), (1, 4), (2, 4, 2), (3, 4, 1), (1, 2, 2)]]
+
 
 def assert_same_as_specified(config: Configuration, host: Host, cuts: list[int]) -> None:
     """The stepped machine's run, shown to the model in pieces, must be the same in every signal of every cycle."""
@@ -47,6 +49,7 @@ def assert_same_as_specified(config: Configuration, host: Host, cuts: list[int])
 
 @given(
     config=configurations(),
+    family=st.sampled_from(["generic", "ice40up5k"]),
     seed=st.integers(0, 2**32 - 1),
     stalls=st.sampled_from([0, 0.2, 0.7]),
     chance=st.sampled_from([0, 0.004, 0.02]),
@@ -55,20 +58,21 @@ def assert_same_as_specified(config: Configuration, host: Host, cuts: list[int])
     cuts=st.lists(st.integers(0, 100_000), max_size=9),
 )
 @settings(max_examples=20, deadline=None)
-def test_any_run_is_as_specified(config, seed, stalls, chance, restless, broken, cuts):
+def test_any_run_is_as_specified(config, family, seed, stalls, chance, restless, broken, cuts):
     # Samples wait for commands: more loads and dumps than there is time for would keep them out for ever.
     commands = {"seed": chance, "flush": chance, "load": chance / 8, "dump": chance / 8}
+    config = with_values(config, {"array.family": family})
     host = Host(config, seed, 5, stalls=stalls, commands=commands, restless=restless, broken=broken)
     assert_same_as_specified(config, host, cuts)
 
 
-@pytest.mark.parametrize("latency", [(1, 1), (5, 1), (1, 4), (2, 4, 2), (3, 4, 1), (1, 2, 2)], ids=str)
+@pytest.mark.parametrize("latency", [*LATENCIES, FAMILIES["ice40up5k"]], ids=str)
 @pytest.mark.parametrize(
     ("layers", "tiles", "lanes"), [([1, 1, 2], 1, 1), ([2, 3, 2], 23, 1), ([3, 9, 5], 2, 4), ([2, 3, 4, 1, 2], 1, 2)]
 )
 def test_any_family_is_as_specified(latency, layers, tiles, lanes, monkeypatch):
     """No configuration may depend on how the latencies of the one family compare."""
-    monkeypatch.setitem(FAMILIES, "generic", Latency(*latency))
+    monkeypatch.setitem(FAMILIES, "generic", latency)
     config = accelerator(layers, tiles, lanes, rounding="stochastic")
     commands = dict.fromkeys(STROBES, 0.003)
     assert_same_as_specified(config, Host(config, 1, 3, commands=commands, restless=True), [50])

@@ -8,7 +8,6 @@ from amaranth.sim import Simulator
 from specified_intake import SpecifiedIntake
 
 from dfarray.hw.input_store import InputStore
-from dfarray.hw.stores import STORE_READ
 from dfarray.trace import index_bits
 
 WORD = ("value", "index", "label", "last")
@@ -82,7 +81,7 @@ def test_merge(inputs, zero_skipping, formats, gaps):
         labels.append(draw.randrange(3))
         words += good_frame(config, draw, sent, labels[-1], events)
     dut = InputStore(config)
-    specified = SpecifiedIntake(inputs, zero_skipping)
+    specified = SpecifiedIntake(config)
     errors = 0
 
     async def host(ctx):
@@ -117,7 +116,7 @@ def test_merge(inputs, zero_skipping, formats, gaps):
         found = []
         for place in range(ctx.get(count)):
             ctx.set(dut.entry, place)
-            await ctx.tick().repeat(STORE_READ)
+            await ctx.tick().repeat(config.latency.store_read)
             entry = ctx.get(dut.read)
             found.append((entry["index"], entry["previous"], entry["current"]))
         return found

@@ -8,7 +8,6 @@ from amaranth.sim import Simulator
 
 from dfarray.hw.gram import GramAccumulator
 from dfarray.hw.readout import Readout
-from dfarray.latency import READOUT
 
 
 def clocked(dut, *testbenches):
@@ -103,7 +102,7 @@ def test_readout(neurons, formats):
                 product = error * scalar
                 kappa = product + (1 << shift >> 1) >> shift if shift >= 0 else product << -shift
                 expected.append(requantized(total - kappa * correct, logit_shift, formats.logit))
-            await ctx.tick().repeat(READOUT + classes + 2)
+            await ctx.tick().repeat(config.readout_latency + classes + 2)
 
     async def bank_of_errors(ctx):
         while True:
@@ -128,4 +127,4 @@ def test_readout(neurons, formats):
     simulator.add_testbench(exit_of_the_chain)
     simulator.run()
     assert logits == expected
-    assert first_logit == [when + READOUT for when in last_gram[groups - 1 :: groups]]
+    assert first_logit == [when + config.readout_latency for when in last_gram[groups - 1 :: groups]]
