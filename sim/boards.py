@@ -8,7 +8,7 @@ from dfarray.fpga.boards import Board, Family, Loader
 from dfarray.fpga.pinout import Pin, leds
 from dfarray.fpga.top import TOP, BoardTop
 from dfarray.hw.generate import verilog_of
-from dfarray.initial_weights import initial_weights
+from dfarray.initial_weights import preset_weights
 from dfarray.sim import simulators
 from dfarray.sim.cells import cell_models
 from dfarray.sim.harness import CONTENTS, reading_contents
@@ -47,7 +47,7 @@ def virtual_program(config: Configuration, directory: Path) -> Path:
     ------
     SimulationError
     """
-    top = BoardTop(VIRTUAL, config, initial_weights(config), VIRTUAL.target_mhz)
+    top = BoardTop(VIRTUAL, config, preset_weights(config), VIRTUAL.target_mhz)
     text, _ = verilog_of(top, top.ports(), TOP)
     widths = {name: (len(value), direction) for name, (value, direction) in top.ports().items()}
     return compile_program(text, TOP, widths, config.array.family, _HERE / "virtual.cpp", directory)

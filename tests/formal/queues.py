@@ -6,12 +6,14 @@ from dfarray.hw.dump_queue import DumpQueue
 from dfarray.hw.frames import Frames, input_word
 from dfarray.hw.list_reader import AHEAD, READ, ListReader
 from dfarray.hw.waiting_queue import WaitingQueue
-from dfarray.latency import WAITING
+from dfarray.latency import FAMILIES
 
 from .harness import Harness, drive, free, ones, opened, past, watched_memories
 from .mutation import Edit
 from .runner import Proof
 from .small import small
+
+WAITING = FAMILIES["generic"].waiting
 
 
 class Tagged:
@@ -256,8 +258,8 @@ PROOFS = [
         (
             Edit(
                 "frames",
-                "full = self.occupied[WAITING - 1] | (self.occupied[WAITING - 2] & arrived)",
-                "full = self.occupied[WAITING - 1]",
+                "full = self.occupied[-1] | (self.occupied[-2] & arrived)",
+                "full = self.occupied[-1]",
             ),
         ),
         cover=12,

@@ -5,7 +5,7 @@ from amaranth.hdl import Assert, Assume, Cat, Cover, Mux, Signal, Value
 from dfarray.hw.fetch import Fetch
 from dfarray.hw.packets import Operation
 from dfarray.hw.sequencer import PACKETS, Sequencer
-from dfarray.hw.stores import STORE_READ
+from dfarray.latency import FAMILIES
 
 from .harness import Harness, drive, fixed, free, ones, opened, past
 from .mutation import Edit
@@ -147,7 +147,7 @@ class FreshWeights(_Sequencing):
             m.d.sync += least.eq(Mux(decision.bias, 0, index + 1))
         for store in (fetch.inputs, fetch.activations):
             m.d.comb += store.index.eq(
-                past(m, index, STORE_READ, name=f"index_{'i' if store is fetch.inputs else 'a'}")
+                past(m, index, FAMILIES["generic"].store_read, name=f"index_{'i' if store is fetch.inputs else 'a'}")
             )
         packet = fetch.packet
         address = fixed(m, packet.address.shape(), "address")
