@@ -1,6 +1,5 @@
 """The commands that talk to a board, and the one that makes one of nothing. Registered by the command line."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dfarray.configuration import load_configuration
-from dfarray.console import CheckError, err, out, progress_bar, refusing_bad_input, report
+from dfarray.console import CheckError, err, out, progress_bar, refusing_bad_input, report, write_json
 
 Port = Annotated[str, typer.Option("--port", metavar="P", help="Serial port of the board, such as /dev/ttyUSB1.")]
 Baud = Annotated[int, typer.Option(min=1200, help="As built; build.json tells. A virtual board takes any.")]
@@ -46,9 +45,7 @@ def virtual(
                 link.unlink(missing_ok=True)
                 link.symlink_to(port)
             out.print(f"serving {config_file.name} on {port}" + (f", {link}" if link is not None else ""))
-            if json_file is not None:
-                json_file.parent.mkdir(parents=True, exist_ok=True)
-                json_file.write_text(json.dumps({"port": port, "pid": board.pid}) + "\n", encoding="utf-8")
+            write_json(json_file, {"port": port, "pid": board.pid})
             code = board.wait()
             if code:
                 raise CheckError(f"the virtual board ended with exit code {code}")

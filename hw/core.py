@@ -18,7 +18,7 @@ from dfarray.hw.feedback import FeedbackNetwork
 from dfarray.hw.fetch import Fetch
 from dfarray.hw.frames import sample_word
 from dfarray.hw.noise import NoiseState, RowNoise
-from dfarray.hw.packets import Kind, broadcast_packet, late_packet
+from dfarray.hw.packets import Kind, broadcast_packet, late_packet, lateness
 from dfarray.hw.sequencer import Sequencer
 from dfarray.hw.serial_readout import make_readout
 from dfarray.hw.settings import COMMANDS, settings_layout
@@ -208,17 +208,17 @@ class Core(wiring.Component):
     def _late(self, m):
         """The head of the late chain."""
         latency, head = self._config.latency, self.head
-        late = Signal(late_packet(self._config))
+        late, cycles = Signal(late_packet(self._config)), lateness(self._config)
         later = delay
         if latency.serial:
             odd = odd_cycles(m)
             later = partial(held, when=odd if latency.fetch % 2 else ~odd)
         m.d.comb += [
-            late.payload.eq(later(m, head.payload.as_value(), latency.read + latency.weight_read, "late_payload")),
-            late.address.eq(later(m, head.address, latency.align + 1, "late_address")),
+            late.payload.eq(later(m, head.payload.as_value(), cycles["payload"], "late_payload")),
+            late.address.eq(later(m, head.address, cycles["address"], "late_address")),
         ]
         if self._config.training.rounding is Rounding.STOCHASTIC:
-            m.d.comb += late.noise.eq(later(m, self.head_noise, latency.multiply, "late_noise"))
+            m.d.comb += late.noise.eq(later(m, self.head_noise, cycles["noise"], "late_noise"))
         return late
 
     def _returns(self, m):

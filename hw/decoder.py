@@ -8,7 +8,7 @@ from dfarray.configuration import Configuration, Rounding
 from dfarray.hw.arithmetic import delay, held, odd_cycles
 from dfarray.hw.lane import lane_command
 from dfarray.hw.noise import STEPS_A_TILE, lfsr_steps
-from dfarray.hw.packets import Operation, broadcast_packet, late_packet
+from dfarray.hw.packets import Operation, broadcast_packet, late_packet, lateness
 
 
 class Decoder(wiring.Component):
@@ -74,6 +74,7 @@ class Decoder(wiring.Component):
         late = Signal(late_packet(config))
         m.d.comb += [self.packet_out.eq(packet), self.late_out.eq(late)]
         if serial:
+            self._odd = odd_cycles(m)
             self._hold(m, packet, late)
         else:
             m.d.sync += [packet.eq(self.packet_in), late.eq(self.late_in)]
@@ -117,13 +118,13 @@ class Decoder(wiring.Component):
         here = flag("inside", inside)
         align, multiply = latency.align, latency.multiply
         sum_stage = align + 1 + multiply
-        command, arrives = self.command, latency.read + latency.weight_read
+        command, arrives = self.command, lateness(config)["payload"]
         later = 0 if serial else 1
         late_payload = data.View(packet.shape()["payload"].shape, delay(m, late.payload, later, "late_payload"))
 
         def after(value, start, cycles, name):
             """So many cycles later, of what is in the lanes ``start`` cycles after the command."""
-            return held(m, value, cycles, name, self._when(m, start + 1)) if serial else delay(m, value, cycles, name)
+            return held(m, value, cycles, name, self._when(start + 1)) if serial else delay(m, value, cycles, name)
 
         m.d.comb += [
             command.address.eq(after(stage.address, 0, latency.read, "address")),
@@ -162,22 +163,16 @@ class Decoder(wiring.Component):
         ]
         return m
 
-    def _when(self, m, offset):
+    def _when(self, offset):
         """1 in cycles h + ``offset`` and h + ``offset`` plus or minus 2, ...; h, in which a packet may come."""
-        odd = odd_cycles(m)
-        return odd if (self._config.latency.fetch + 1 + self._index + offset) % 2 else ~odd
+        return self._odd if (self._config.latency.fetch + 1 + self._index + offset) % 2 else ~self._odd
 
     def _hold(self, m, packet, late):
         """Hop registers that keep for two cycles what comes every other one; operations and strobes come and go."""
-        latency, incoming = self._config.latency, self.packet_in
+        incoming, arrivals = self.packet_in, lateness(self._config)
         m.d.sync += [packet.op.eq(incoming.op), packet.swap.eq(incoming.swap)]
-        with m.If(self._when(m, -1)):
+        with m.If(self._when(-1)):
             m.d.sync += [packet[name].eq(incoming[name]) for name, _ in packet.shape() if name not in ("op", "swap")]
-        arrivals = {
-            "payload": latency.read + latency.weight_read,
-            "address": latency.align + 1,
-            "noise": latency.multiply,
-        }
         for name, _ in late.shape():
-            with m.If(self._when(m, arrivals[name] - 1)):
+            with m.If(self._when(arrivals[name] - 1)):
                 m.d.sync += late[name].eq(self.late_in[name])

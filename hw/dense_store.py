@@ -1,13 +1,10 @@
 """The input store of a small family: every input of four samples, no lists."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
-from amaranth.lib import wiring
 
-from dfarray.hw.arithmetic import delay, q_shape, round_half_up, saturate
+from dfarray.hw.arithmetic import delay, odd_cycles, q_shape, round_half_up, saturate
 from dfarray.hw.blocks import block_ram
-from dfarray.hw.frames import Frames, input_word
 from dfarray.hw.input_store import InputStore
-from dfarray.hw.waiting_queue import WaitingQueue
 from dfarray.latency import MERGE_END
 from dfarray.trace import index_bits
 
@@ -23,19 +20,8 @@ class DenseStore(InputStore):
         m = Module()
         config, inputs = self._config, self._config.network.inputs
         value = q_shape(config.formats.activation)
-        m.submodules.frames = frames = Frames(config)
-        m.submodules.queue = queue = WaitingQueue(input_word(config), config.latency.waiting)
-        wiring.connect(m, wiring.flipped(self.samples), frames.samples)
-        discard, taken = frames.discard, delay(m, self.take, 1, "taken", reset_less=False)
+        queue, taken, discard = self._receive(m)
         m.d.comb += [
-            frames.events.eq(self.events),
-            frames.occupied.eq(queue.occupied),
-            frames.taken.eq(taken),
-            queue.enter.eq(frames.enter),
-            queue.word.eq(frames.word),
-            queue.clear.eq(discard),
-            self.label.eq(frames.label),
-            self.framing_error.eq(discard),
             self.next_rows.eq(inputs),
             self.rows_newest.eq(inputs),
             self.rows_older.eq(inputs),
@@ -48,8 +34,7 @@ class DenseStore(InputStore):
         with m.If(taken):
             m.d.sync += incoming.eq(incoming + 1)
         bits = index_bits(inputs)
-        odd = Signal()
-        m.d.sync += odd.eq(~odd)
+        odd = odd_cycles(m)
         # Of the latest sample, or the one before; and two before that, in the other memory at the same place.
         shown = Signal(2)
         m.d.comb += shown.eq(incoming - 1 - (self.previous & ~odd))

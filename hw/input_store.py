@@ -88,24 +88,8 @@ class InputStore(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config = self._config
-        m.submodules.frames = frames = Frames(config)
-        m.submodules.queue = queue = WaitingQueue(input_word(config), config.latency.waiting)
-        wiring.connect(m, wiring.flipped(self.samples), frames.samples)
-        discard = frames.discard
-        # The sequencer decides late in a cycle that it takes the sample: all follows in the next one.
-        taken = delay(m, self.take, 1, "taken", reset_less=False)
-        m.d.comb += [
-            frames.events.eq(self.events),
-            frames.occupied.eq(queue.occupied),
-            frames.taken.eq(taken),
-            queue.enter.eq(frames.enter),
-            queue.word.eq(frames.word),
-            queue.clear.eq(discard),
-            self.label.eq(frames.label),
-            self.framing_error.eq(discard),
-        ]
-        inputs = config.network.inputs
+        config, inputs = self._config, self._config.network.inputs
+        queue, taken, discard = self._receive(m)
         m.submodules.pair_reader = pairs = ListReader(pair_entry(config), 2 * inputs + 2, inputs)
         step, done = self._merge(m, queue, pairs, discard)
 
@@ -148,6 +132,26 @@ class InputStore(wiring.Component):
         with m.If(taken):
             m.d.sync += self.complete.eq(0)
         return m
+
+    def _receive(self, m):
+        """Frames into the queue of waiting transfers: the queue; the sample is taken; it is discarded."""
+        config = self._config
+        m.submodules.frames = frames = Frames(config)
+        m.submodules.queue = queue = WaitingQueue(input_word(config), config.latency.waiting)
+        wiring.connect(m, wiring.flipped(self.samples), frames.samples)
+        # The sequencer decides late in a cycle that it takes the sample: all follows in the next one.
+        taken = delay(m, self.take, 1, "taken", reset_less=False)
+        m.d.comb += [
+            frames.events.eq(self.events),
+            frames.occupied.eq(queue.occupied),
+            frames.taken.eq(taken),
+            queue.enter.eq(frames.enter),
+            queue.word.eq(frames.word),
+            queue.clear.eq(frames.discard),
+            self.label.eq(frames.label),
+            self.framing_error.eq(frames.discard),
+        ]
+        return queue, taken, frames.discard
 
     def _merge(self, m, queue, pairs, discard):
         """Use up the smallest index of the waiting transfers and the pairs.

@@ -74,14 +74,23 @@ def broadcast_packet(config: Configuration) -> data.StructLayout:
 def late_packet(config: Configuration) -> data.StructLayout:
     """What a broadcast packet's row needs later, on a chain of its own, so that no tile has to keep it meanwhile.
 
-    Each field is in a tile's hop register so many cycles after the packet: ``payload``, as bits: read + weight_read;
-    ``address``: align + 1; ``noise``, with stochastic rounding only: multiply.
+    ``payload`` as bits; ``noise`` with stochastic rounding only; :func:`lateness` says when each comes.
     """
     packet = broadcast_packet(config)
     fields = {"payload": packet["payload"].width, "address": packet["address"].shape}
     if config.training.rounding is Rounding.STOCHASTIC:
         fields["noise"] = 32
     return data.StructLayout(fields)
+
+
+def lateness(config: Configuration) -> dict[str, int]:
+    """Cycles from a packet in a tile's hop register to each field of its :func:`late_packet` there."""
+    latency = config.latency
+    return {
+        "payload": latency.read + latency.weight_read,
+        "address": latency.align + 1,
+        "noise": latency.multiply,
+    }
 
 
 def collect_token(config: Configuration) -> data.StructLayout:

@@ -134,7 +134,7 @@ class Tile(wiring.Component):
         config, formats, lanes = self._config, self._config.formats, self.lanes
         start = self._activation_start
         # Lane k's registers are read in cycle h + Y + k.
-        turns, place = self._turns(m, start, "place")
+        turns, turn, place = self._turns(m, start, "place")
         for lane, following in zip(lanes, [self._activation_next, *turns], strict=False):
             m.d.comb += lane.take.eq(following)
         parity = Signal()
@@ -148,7 +148,6 @@ class Tile(wiring.Component):
             total = delay(m, any_of(lane.taken_result for lane in lanes), 1, "selected_result")
             correction = delay(m, any_of(lane.taken_correction for lane in lanes), 1, "selected_correction")
         else:
-            turn = one_of(turns, [Const(k, index_bits(len(lanes))) for k in range(len(lanes))])
             total, correction = (
                 Array(getattr(lane, name) for lane in lanes)[turn] for name in ("result", "correction")
             )
@@ -165,7 +164,7 @@ class Tile(wiring.Component):
         m.submodules.history = history = block_ram(
             config.array.family, data.StructLayout({"newer": value, "older": value}), depth, latency=self._read
         )
-        turns_ahead, place_ahead = self._turns(m, self._activation_ahead, "place_ahead")
+        turns_ahead, _, place_ahead = self._turns(m, self._activation_ahead, "place_ahead")
         strobe = delay(m, Cat(turns).any(), steps, "activation_strobe", reset_less=False)
         at = delay(m, place, steps - 1, "activation_place")
         bank = delay(m, this_parity, steps, "activation_parity")
@@ -195,7 +194,7 @@ class Tile(wiring.Component):
             m.d.comb += target.activations.eq(register)
 
     def _turns(self, m, start, name):
-        """One strobe after the other for the lanes of a slot, the first with ``start``; and their place a cycle later.
+        """Strobes for the lanes of a slot in turn, the first with ``start``; the lane; their place a cycle later.
 
         Two ACTIVATEs are as many cycles apart as there are lanes.
         """
@@ -207,7 +206,7 @@ class Tile(wiring.Component):
         with m.If(start.valid):
             m.d.sync += slot.eq(start.slot)
         lane = one_of(turns, [Const(k, index_bits(lanes)) for k in range(lanes)])
-        return turns, delay(m, self._place(Mux(start.valid, start.slot, slot), lane), 1, name)
+        return turns, lane, delay(m, self._place(Mux(start.valid, start.slot, slot), lane), 1, name)
 
     def _exists(self, m, place, name):
         """Whether a neuron lives in the place (slot, lane) of this tile."""

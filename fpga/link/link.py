@@ -60,10 +60,7 @@ class ByteLink(wiring.Component):
         m.submodules.executor = executor = self._executor
         m.submodules.receiver = receiver = self._receiver
         m.submodules.replies = replies = self._replies
-        for name in ("samples", "weights_in", "registers"):
-            wiring.connect(m, getattr(executor, name), wiring.flipped(getattr(self, name)))
-        for name in ("results", "weights_out"):
-            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(executor, name))
+        _pass_on(m, executor, self)
         counts = [Signal(16, name=name) for name in COUNTERS]
         counted = [self.broken, receiver.bad, receiver.overrun, executor.unexpected, executor.timeout]
         for count, strobe in zip(counts, counted, strict=True):
@@ -106,6 +103,14 @@ class ByteLink(wiring.Component):
         return m
 
 
+def _pass_on(m, inner, outer):
+    """The accelerator's streams and registers are those of an inner component."""
+    for name in ("samples", "weights_in", "registers"):
+        wiring.connect(m, getattr(inner, name), wiring.flipped(getattr(outer, name)))
+    for name in ("results", "weights_out"):
+        wiring.connect(m, wiring.flipped(getattr(outer, name)), getattr(inner, name))
+
+
 class HostLink(wiring.Component):
     """:class:`ByteLink` behind a UART.
 
@@ -134,10 +139,7 @@ class HostLink(wiring.Component):
         m.submodules.link = link = self._link
         m.submodules.receiver = receiver = self._receiver
         m.submodules.transmitter = transmitter = self._transmitter
-        for name in ("samples", "weights_in", "registers"):
-            wiring.connect(m, getattr(link, name), wiring.flipped(getattr(self, name)))
-        for name in ("results", "weights_out"):
-            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(link, name))
+        _pass_on(m, link, self)
         m.d.comb += [
             receiver.line.eq(self.rx),
             link.data.eq(receiver.data),

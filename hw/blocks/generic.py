@@ -1,14 +1,11 @@
 """The inferred memory and multiplier, and the ports and checks that every family shares."""
 
-from functools import reduce
-from operator import or_
-
-from amaranth.hdl import Module, Mux, Shape, Signal, Value, unsigned
+from amaranth.hdl import Module, Shape, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from dfarray.hw.arithmetic import delay
+from dfarray.hw.arithmetic import delay, one_of
 from dfarray.trace import index_bits
 
 LUT_RAM_BLOCK = 16
@@ -110,7 +107,7 @@ class LutRam(BlockRam):
             return super().elaborate(platform)
         m = Module()
         bits = index_bits(LUT_RAM_BLOCK)
-        rows = []
+        chosen, rows = [], []
         for block, first in enumerate(range(0, self._depth, LUT_RAM_BLOCK)):
             part = BlockRam(unsigned(self._shape.width), min(LUT_RAM_BLOCK, self._depth - first))
             part._attributes = self._attributes
@@ -121,9 +118,9 @@ class LutRam(BlockRam):
                 part.write_address.eq(self.write_address[:bits]),
                 part.write_data.eq(self.write_data),
             ]
-            chosen = delay(m, self.read_address[bits:] == block, 1, f"chosen_{block}")
-            rows.append(Mux(chosen, part.read_data, 0))
-        self._output(m, reduce(or_, rows))
+            chosen.append(delay(m, self.read_address[bits:] == block, 1, f"chosen_{block}"))
+            rows.append(part.read_data)
+        self._output(m, one_of(chosen, rows))
         return m
 
 
