@@ -23,15 +23,18 @@ _AXI_CHANNELS = {
 }
 """The payloads of AXI4-Lite's channels."""
 
-_ANSWERS = ("b", "r")
-"""Those that lead from the array to the link."""
+_STREAMS = ("samples", "weights_in", "results", "weights_out")
+
+_ANSWERS = ("results", "weights_out", "b", "r")
+"""Channels that lead from the array to the link."""
 
 
 class Crossing(wiring.Component):
     """Takes the link's place at the accelerator, and the accelerator's at the link.
 
     A word that has left its queue's one side is on the other a few cycles later; each side sees the protocol's own
-    valid and ready. Built of Amaranth's ``AsyncFIFO``, whose pointers are Gray-coded and synchronised.
+    valid and ready. Built of Amaranth's ``AsyncFIFO``, whose pointers are Gray-coded and synchronised. The array is
+    the faster side: a register is between it and every queue, so that no path of its clock leads through a queue.
 
     Parameters
     ----------
@@ -58,17 +61,19 @@ class Crossing(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        waiting = []
-        for name in ("samples", "weights_in"):
-            waiting.append(self._queue(m, name, *self._streams(name), source="link"))
-        for name in ("results", "weights_out"):
-            self._queue(m, name, *self._streams(name), source="array")
-        for name in _AXI_CHANNELS:
-            queued = self._queue(m, name, *self._axi(name), source="array" if name in _ANSWERS else "link")
-            if name not in _ANSWERS:
-                waiting.append(queued)
-        busy, left = Signal(), Signal(range(STRETCH + 1))
-        m.submodules.busy = FFSynchronizer(self.array_busy, busy, o_domain=self._near)
+        channels = {name: tuple(self._streams(name)) for name in _STREAMS}
+        channels |= {name: tuple(self._axi(name)) for name in _AXI_CHANNELS}
+        waiting, arrived = [], []
+        for name, (link, array) in channels.items():
+            if name in _ANSWERS:
+                self._queue(m, name, self._register(m, name, *array, sending=True), link, self._far, self._near)
+            else:
+                shown = self._register(m, name, *array, sending=False)
+                waiting.append(self._queue(m, name, link, shown, self._near, self._far))
+                arrived.append(array[1])
+        working, busy, left = Signal(), Signal(), Signal(range(STRETCH + 1))
+        m.d[self._far] += working.eq(self.array_busy | Cat(arrived).any())
+        m.submodules.busy = FFSynchronizer(working, busy, o_domain=self._near)
         # From registers alone: what the link offers may depend on it.
         m.d[self._near] += left.eq(Mux(busy | Cat(waiting).any(), STRETCH, Mux(left == 0, 0, left - 1)))
         m.d.comb += self.link_busy.eq(left != 0)
@@ -88,11 +93,10 @@ class Crossing(wiring.Component):
             words = Cat(getattr(bus, f"{name}{field}") for field in _AXI_CHANNELS[name])
             yield words, getattr(bus, f"{name}valid"), getattr(bus, f"{name}ready")
 
-    def _queue(self, m, name, link, array, *, source):
+    def _queue(self, m, name, source, sink, write, read):
         """Connect a queue; whether a word enters it or is in it, as its source sees it."""
-        (word, valid, ready), (shown, shown_valid, shown_ready) = (link, array) if source == "link" else (array, link)
-        domains = (self._near, self._far) if source == "link" else (self._far, self._near)
-        queue = AsyncFIFO(width=len(word), depth=DEPTH, w_domain=domains[0], r_domain=domains[1])
+        (word, valid, ready), (shown, shown_valid, shown_ready) = source, sink
+        queue = AsyncFIFO(width=len(word), depth=DEPTH, w_domain=write, r_domain=read)
         m.submodules[f"{name}_queue"] = queue
         m.d.comb += [
             queue.w_data.eq(word),
@@ -103,3 +107,16 @@ class Crossing(wiring.Component):
             queue.r_en.eq(shown_ready),
         ]
         return (queue.w_level != 0) | (valid & ready)
+
+    def _register(self, m, name, word, valid, ready, *, sending):
+        """The array's side of a queue, a register further: a word every second cycle, far more than a line brings."""
+        inner = Signal(len(word), name=f"{name}_word"), Signal(name=f"{name}_valid"), Signal(name=f"{name}_ready")
+        outer = word, valid, ready
+        (entering, enters, taken), (leaving, leaves, left) = (outer, inner) if sending else (inner, outer)
+        held, full = Signal(len(word), name=f"{name}_held"), Signal(name=f"{name}_full")
+        m.d.comb += [taken.eq(~full), leaving.eq(held), leaves.eq(full)]
+        with m.If(~full):
+            m.d[self._far] += [held.eq(entering), full.eq(enters)]
+        with m.Elif(left):
+            m.d[self._far] += full.eq(0)
+        return inner

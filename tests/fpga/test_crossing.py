@@ -126,3 +126,22 @@ def test_busy_from_the_first_word_until_the_array_rests():
 def test_a_second_clock_is_an_ecp5s():
     with pytest.raises(ValueError, match="icebreaker makes no second clock at 30 MHz; slowdown must be 1, not 2"):
         ClockGenerator(BOARDS["icebreaker"], 30.0, 2)
+
+
+def test_busy_while_a_word_waits_for_the_array():
+    """Wherever it waits: in the queue or in the register behind it."""
+    m, crossing = bench()
+
+    async def link(ctx):
+        ctx.set(crossing.link_samples.valid, 1)
+        await ctx.tick("link")
+        ctx.set(crossing.link_samples.valid, 0)
+        for _ in range(10 * STRETCH):
+            assert ctx.get(crossing.link_busy)
+            await ctx.tick("link")
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6, domain="array")
+    simulator.add_clock(4e-6, phase=0.37e-6, domain="link")
+    simulator.add_testbench(link)
+    simulator.run()
