@@ -103,8 +103,9 @@ def build(
             raise MiscompiledError(_miscompiled(item, config, board))
     netlist = Netlist(directory / NETLIST)
     sites = floorplan(config, board.device, netlist.named(flow.multipliers), netlist.named(flow.block_rams))
-    if sites:
-        netlist.place(sites)
+    netlist.place(sites)
+    absorbed = netlist.absorb()
+    netlist.write()
     progress(STEPS[2], 2)
     lanes = config.array.tiles * config.array.lanes
     arguments = ["--json", NETLIST, "--report", REPORT, "--seed", str(seed), "--freq", f"{top.mhz:.6f}"]
@@ -129,6 +130,7 @@ def build(
         "timing_met": routed.fmax_mhz >= top.mhz,
         "lanes": lanes,
         "placed_blocks": len(sites),
+        "absorbed_luts": absorbed,
         "multipliers": asdict(routed.resources.get(flow.multipliers, unknown)),
         "block_rams": asdict(routed.resources.get(flow.block_rams, unknown)),
         "luts": asdict(routed.resources.get(flow.luts, unknown)),

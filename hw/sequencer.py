@@ -181,7 +181,10 @@ class Sequencer(wiring.Component):
         self._idles, self._sweeps = Signal(init=1, name="idles"), Signal(name="sweeps")
         self._loads, self._dumps = Signal(name="loads"), Signal(name="dumps")
         self._moves_words = Signal(name="moves_words")
-        self._enters = {state: Signal(name=f"enters_{state.name.lower()}") for state in State}
+        self._enters = {
+            state: Signal(name=f"enters_{state.name.lower()}") for state in (State.SWEEP, State.LOAD, State.DUMP)
+        }
+        self._sweep_ends, self._words_end = Signal(name="sweep_ends"), Signal(name="words_end")
         m.d.comb += self.state.eq(Cat(self._sweeps | self._dumps, self._loads | self._dumps))
         # What waits, a command or a SEED write, and whether anything does.
         self._asked = Signal(name="asked")
@@ -258,13 +261,13 @@ class Sequencer(wiring.Component):
 
     def _change_state(self, m):
         """Each flag from what it waits for alone: IDLE comes behind every other state, and they behind IDLE."""
-        idle, sweep, load, dump = (self._enters[state] for state in (State.IDLE, State.SWEEP, State.LOAD, State.DUMP))
+        sweep, load, dump = (self._enters[state] for state in (State.SWEEP, State.LOAD, State.DUMP))
         m.d.sync += [
-            self._idles.eq((self._idles & ~(sweep | load | dump)) | idle),
-            self._sweeps.eq((self._sweeps & ~idle) | sweep),
-            self._loads.eq((self._loads & ~idle) | load),
-            self._dumps.eq((self._dumps & ~idle) | dump),
-            self._moves_words.eq((self._moves_words & ~idle) | load | dump),
+            self._idles.eq((self._idles & ~(sweep | load | dump)) | self._sweep_ends | self._words_end),
+            self._sweeps.eq((self._sweeps & ~self._sweep_ends) | sweep),
+            self._loads.eq((self._loads & ~self._words_end) | load),
+            self._dumps.eq((self._dumps & ~self._words_end) | dump),
+            self._moves_words.eq((self._moves_words & ~self._words_end) | load | dump),
         ]
 
     def _enter(self, m, state):
@@ -429,13 +432,13 @@ class Sequencer(wiring.Component):
             m.d.sync += waiting.eq(ending)
 
         finished, trains = Signal(name="finished"), Signal(name="trains")
-        m.d.sync += [finished.eq(ends & self._last_slot), trains.eq(trained)]
+        m.d.sync += [finished.eq(self._sweep_ends), trains.eq(trained)]
         m.d.comb += [
             self.advance_noise.eq(finished & delay(m, self.pending_u, 1, "applied")),
             self.clear_ready.eq(Mux(finished & trains, Mux(ending.output.parity, 0b10, 0b01), 0)),
         ]
-        with m.If(ends & self._last_slot):
-            self._enter(m, State.IDLE)
+        m.d.comb += self._sweep_ends.eq(ends & self._last_slot)
+        with m.If(self._sweep_ends):
             m.d.sync += [
                 self.pending_u.eq(self.pending_v),
                 self._freeze_u.eq(self._freeze_v),
@@ -648,5 +651,4 @@ class Sequencer(wiring.Component):
                 self.row.eq(Mux(last_row, 0, self.row + 1)),
                 self._requested.eq(0),
             ]
-        with m.If(row_ends & last_row):
-            self._enter(m, State.IDLE)
+        m.d.comb += self._words_end.eq(row_ends & last_row)
