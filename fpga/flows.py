@@ -7,6 +7,13 @@ from dfarray.fpga.boards import Board, Family
 from dfarray.fpga.pinout import Pin
 from dfarray.fpga.top import TOP
 
+PARTS = (
+    *("*.core.sequencer", "*.core.fetch", "*.core.collector", "*.core.readout", "*.core.error_unit"),
+    *("*.core.feedback", "*.core.input_store", "*.core.dump_queue", "*.accelerator.register_file"),
+    *("*.linked.link", "*.linked.crossing"),
+)
+"""Modules beside the tiles, as yosys selects them."""
+
 RTLIL, VERILOG, NETLIST, REPORT = "top.il", "top.v", "netlist.json", "nextpnr.json"
 
 
@@ -26,9 +33,10 @@ class Flow:
         Contents of the constraint file.
     routing, packing : list of str
         Arguments of place and route, and of the packer; ``{chip}`` is the board's.
-    lanes_apart : bool
-        Whether each tile and each lane is synthesised by itself. What travels along a chain is in every tile's
-        registers, some cycles apart; yosys would keep it once, as many tiles away, and a lane's selects once for all.
+    parts_apart : bool
+        Whether each tile, each lane and what is in :data:`PARTS` is synthesised by itself. What travels along a chain
+        is in every tile's registers, some cycles apart; yosys would keep it once, as many tiles away, and a lane's
+        selects once for all. And its mapping takes no more trouble with any path than the slowest of a module needs.
     multipliers, block_rams, luts, flip_flops : str
         Resources in nextpnr's report; flip-flops are counted in the netlist by the start of their cells' names.
     """
@@ -46,27 +54,28 @@ class Flow:
     block_rams: str
     luts: str
     flip_flops: str
-    lanes_apart: bool = False
+    parts_apart: bool = False
 
     def yosys_script(self, board: Board, tiles: int, lanes: int) -> str:
         """From RTLIL to a netlist, with the Verilog on the way; of so many tiles and so many lanes a tile."""
         synthesis = self.synthesis.format(series=board.chip.partition("-")[0].lower())
         # Not the bias tile's lane, whose activations are constants.
-        parts = " ".join(f"*.tile_{t} {' '.join(f'*.tile_{t}.lane_{k}' for k in range(lanes))}" for t in range(tiles))
+        arrays = [f"*.tile_{t} {' '.join(f'*.tile_{t}.lane_{k}' for k in range(lanes))}" for t in range(tiles)]
+        parts = " ".join([*arrays, *PARTS])
         return "\n".join(
             [
                 f"read_rtlil {RTLIL}",
                 # No address is read in the cycle that writes it, or what is read is not used, so the registers
-                # and multiplexers that would make such a read well defined are left out. Not of queues between clocks.
-                "setparam -set COLLISION_X_MASK 1'1 */t:$memrd_v2 *.crossing.*/t:$memrd_v2 %d",
+                # and multiplexers that would make such a read well defined are left out.
+                "setparam -set COLLISION_X_MASK 1'1 */t:$memrd_v2",
                 "proc",
                 "design -push-copy",
                 "memory_collect",
                 f"write_verilog -norename {VERILOG}",
                 "design -pop",
-                *([f"setattr -mod -set keep_hierarchy 1 {parts}"] if self.lanes_apart else []),
+                *([f"setattr -mod -set keep_hierarchy 1 {parts}"] if self.parts_apart else []),
                 f"{synthesis} -top {TOP}",
-                *([f"setattr -mod -unset keep_hierarchy {parts}", "flatten", "clean"] if self.lanes_apart else []),
+                *([f"setattr -mod -unset keep_hierarchy {parts}", "flatten", "clean"] if self.parts_apart else []),
                 f"write_json {NETLIST}",
                 "",
             ]
@@ -122,7 +131,7 @@ FLOWS = {
         block_rams="DP16KD",
         luts="TRELLIS_COMB",
         flip_flops="TRELLIS_FF",
-        lanes_apart=True,
+        parts_apart=True,
     ),
     Family.ICE40: Flow(
         synthesis="synth_ice40 -device u -dsp",

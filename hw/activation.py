@@ -89,7 +89,8 @@ class ActivationUnit(wiring.Component):
         entry = memory.read_data
         positive = entry[:value_bits]
         answers = [
-            self.value.eq(Mux(negative, -positive, positive)),
+            # Minus p is ~p + 1; an adder alone, where a choice behind one would be a level more.
+            self.value.eq((positive ^ negative.replicate(len(self.value))) + negative),
             self.derivative.eq(entry[value_bits:]),
         ]
         if serial:

@@ -30,12 +30,18 @@ class MultiplierByOne(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        bits = self._one.bit_length()
-        scaled = self.a << (bits - 1) if self._one == 1 << (bits - 1) else (self.a << bits) - self.a
+        bits, behind = self._one.bit_length(), 1
+        # A register before each step that has a cycle of its own.
+        before, between = min(1, self.latency - behind), min(1, max(0, self.latency - behind - 1))
+        a, is_one = delay(m, self.a, before, "a"), delay(m, self.b == self._one, before, "is_one")
+        is_odd = delay(m, self.b[0], before, "is_odd")
+        scaled = a << (bits - 1) if self._one == 1 << (bits - 1) else (a << bits) - a
+        scaled, a = delay(m, scaled, between, "scaled"), delay(m, a, between, "same")
+        is_one, is_odd = delay(m, is_one, between, "scales"), delay(m, is_odd, between, "keeps")
         product = Signal.like(self.product, name="exact_product")
         m.d.comb += [
-            product.eq(Mux(self.b == self._one, scaled, Mux(self.b[0], self.a, 0))),
-            self.product.eq(delay(m, product, self.latency, "product")),
+            product.eq(Mux(is_one, scaled, Mux(is_odd, a, 0))),
+            self.product.eq(delay(m, product, self.latency - before - between, "product")),
         ]
         return m
 

@@ -194,9 +194,11 @@ class ErrorUnit(wiring.Component):
         amount, wanted = Signal(range(width + 1), reset_less=True), exponent + right
         half = Signal(width, reset_less=True)
         m.d.sync += [amount.eq(Mux(wanted > width, width, wanted)), half.eq((Const(1) << amount) >> 1)]
+        # One for the shifter that it is beside.
+        remaining = delay(m, amount[:3], 1, "remaining")
         wide = delay(m, product + Cat(half, Const(0, 1)).as_signed(), 1, "with_half")
         coarse = delay(m, wide >> Cat(Const(0, 3), amount[3:]), 1, "coarse")
-        scaled = delay(m, coarse >> amount[:3], 1, "fine")
+        scaled = delay(m, coarse >> remaining, 1, "fine")
         m.d.sync += [
             self.write_enable.eq(delay(m, source.valid, SCALE - 1, "scaled_valid", reset_less=False)),
             self.write_class.eq(delay(m, source.error_class, SCALE - 1, "scaled_class")),

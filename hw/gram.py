@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import fabric_product, fabric_product_latency, q_shape, round_half_up, saturate
+from dfarray.hw.arithmetic import fabric_product, fabric_product_latency, q_shape, saturate
 
 
 class GramAccumulator(wiring.Component):
@@ -45,11 +45,13 @@ class GramAccumulator(wiring.Component):
             m.d.sync += register.eq(arrives & ~self.clear)
             arrives = register
         pairs = max(self._config.network.layers[:-1]) + 1
-        total = Signal(signed(1 + (pairs * formats.activation.lo**2).bit_length()), init=formats.activation.one**2)
+        dropped = 2 * formats.activation.fraction_bits - gram.fraction_bits
+        # The half that rounds is there from the first.
+        empty = formats.activation.one**2 + ((1 << dropped) >> 1)
+        total = Signal(signed(2 + (pairs * formats.activation.lo**2).bit_length()), init=empty)
         with m.If(self.clear):
-            m.d.sync += total.eq(formats.activation.one**2)
+            m.d.sync += total.eq(empty)
         with m.Elif(arrives):
             m.d.sync += total.eq(total + product)
-        rounded = round_half_up(total, 2 * formats.activation.fraction_bits - gram.fraction_bits)
-        m.d.sync += self.total.eq(saturate(m, rounded, gram.width, "exact_total"))
+        m.d.sync += self.total.eq(saturate(m, total >> dropped, gram.width, "exact_total"))
         return m

@@ -1,18 +1,14 @@
-"""Between the clock of the array and a slower one of the link: every channel through an asynchronous queue."""
+"""Between the clock of the array and a slower one of the link: every channel hands its words over one by one."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.cdc import FFSynchronizer
-from amaranth.lib.fifo import AsyncFIFO
+from amaranth.lib.cdc import FFSynchronizer, PulseSynchronizer
 from amaranth.lib.wiring import In, Out
 
 from dfarray.hw.registers import AxiLite
 
-DEPTH = 4
-"""Words of a queue, a power of two."""
-
 STRETCH = 15
-"""Cycles of the link for which ``busy`` outlasts the array's: longer than words take through a queue."""
+"""Cycles of the link for which ``busy`` outlasts the array's: longer than a word or its receipt is on its way."""
 
 _AXI_CHANNELS = {
     "aw": ("addr", "prot"),
@@ -29,12 +25,70 @@ _ANSWERS = ("results", "weights_out", "b", "r")
 """Channels that lead from the array to the link."""
 
 
+class Handover(wiring.Component):
+    """A word is put down; its receiver is told, takes it, and tells its sender.
+
+    A word takes about three cycles of each clock there and the receipt as many back, a tenth of what a byte takes on
+    the fastest line. Amaranth's ``AsyncFIFO`` is faster, but what it finds in its pointers and its memory in one cycle
+    is more than an array's clock has time for. The word itself lies still for two cycles of its receiver's before it
+    is looked at.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a word.
+    source, sink : str
+        Clock domains.
+
+    Attributes
+    ----------
+    word, valid, ready : In, In, Out
+        Of the source.
+    taken_word, taken_valid, taken_ready : Out, Out, In
+        Of the sink.
+    waits : Out(1)
+        In the source's domain: a word has been put down and not been taken, as far as is known.
+    """
+
+    def __init__(self, width: int, source: str, sink: str):
+        self._source, self._sink = source, sink
+        super().__init__(
+            {
+                "word": In(width),
+                "valid": In(1),
+                "ready": Out(1),
+                "taken_word": Out(width),
+                "taken_valid": Out(1),
+                "taken_ready": In(1),
+                "waits": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.put = put = PulseSynchronizer(self._source, self._sink)
+        m.submodules.took = took = PulseSynchronizer(self._sink, self._source)
+        held = Signal.like(self.word)
+        m.d.comb += [
+            self.ready.eq(~self.waits),
+            put.i.eq(self.valid & self.ready),
+            took.i.eq(self.taken_valid & self.taken_ready),
+        ]
+        with m.If(self.ready):
+            m.d[self._source] += [held.eq(self.word), self.waits.eq(self.valid)]
+        with m.Elif(took.o):
+            m.d[self._source] += self.waits.eq(0)
+        with m.If(put.o):
+            m.d[self._sink] += [self.taken_word.eq(held), self.taken_valid.eq(1)]
+        with m.Elif(self.taken_ready):
+            m.d[self._sink] += self.taken_valid.eq(0)
+        return m
+
+
 class Crossing(wiring.Component):
     """Takes the link's place at the accelerator, and the accelerator's at the link.
 
-    A word that has left its queue's one side is on the other a few cycles later; each side sees the protocol's own
-    valid and ready. Built of Amaranth's ``AsyncFIFO``, whose pointers are Gray-coded and synchronised. The array is
-    the faster side: a register is between it and every queue, so that no path of its clock leads through a queue.
+    Each side sees the protocol's own valid and ready, from registers of its own clock.
 
     Parameters
     ----------
@@ -63,17 +117,14 @@ class Crossing(wiring.Component):
         m = Module()
         channels = {name: tuple(self._streams(name)) for name in _STREAMS}
         channels |= {name: tuple(self._axi(name)) for name in _AXI_CHANNELS}
-        waiting, arrived = [], []
+        waiting = []
         for name, (link, array) in channels.items():
-            if name in _ANSWERS:
-                self._queue(m, name, self._register(m, name, *array, sending=True), link, self._far, self._near)
-            else:
-                shown = self._register(m, name, *array, sending=False)
-                waiting.append(self._queue(m, name, link, shown, self._near, self._far))
-                arrived.append(array[1])
-        working, busy, left = Signal(), Signal(), Signal(range(STRETCH + 1))
-        m.d[self._far] += working.eq(self.array_busy | Cat(arrived).any())
-        m.submodules.busy = FFSynchronizer(working, busy, o_domain=self._near)
+            ends = (array, link, self._far, self._near) if name in _ANSWERS else (link, array, self._near, self._far)
+            handover = self._hand_over(m, name, *ends)
+            if name not in _ANSWERS:
+                waiting.append(handover.waits | handover.valid)
+        busy, left = Signal(), Signal(range(STRETCH + 1))
+        m.submodules.busy = FFSynchronizer(self.array_busy, busy, o_domain=self._near)
         # From registers alone: what the link offers may depend on it.
         m.d[self._near] += left.eq(Mux(busy | Cat(waiting).any(), STRETCH, Mux(left == 0, 0, left - 1)))
         m.d.comb += self.link_busy.eq(left != 0)
@@ -93,30 +144,15 @@ class Crossing(wiring.Component):
             words = Cat(getattr(bus, f"{name}{field}") for field in _AXI_CHANNELS[name])
             yield words, getattr(bus, f"{name}valid"), getattr(bus, f"{name}ready")
 
-    def _queue(self, m, name, source, sink, write, read):
-        """Connect a queue; whether a word enters it or is in it, as its source sees it."""
-        (word, valid, ready), (shown, shown_valid, shown_ready) = source, sink
-        queue = AsyncFIFO(width=len(word), depth=DEPTH, w_domain=write, r_domain=read)
-        m.submodules[f"{name}_queue"] = queue
+    def _hand_over(self, m, name, source, sink, from_domain, to_domain):
+        (word, valid, ready), (taken_word, taken_valid, taken_ready) = source, sink
+        m.submodules[name] = handover = Handover(len(word), from_domain, to_domain)
         m.d.comb += [
-            queue.w_data.eq(word),
-            queue.w_en.eq(valid),
-            ready.eq(queue.w_rdy),
-            shown.eq(queue.r_data),
-            shown_valid.eq(queue.r_rdy),
-            queue.r_en.eq(shown_ready),
+            handover.word.eq(word),
+            handover.valid.eq(valid),
+            ready.eq(handover.ready),
+            taken_word.eq(handover.taken_word),
+            taken_valid.eq(handover.taken_valid),
+            handover.taken_ready.eq(taken_ready),
         ]
-        return (queue.w_level != 0) | (valid & ready)
-
-    def _register(self, m, name, word, valid, ready, *, sending):
-        """The array's side of a queue, a register further: a word every second cycle, far more than a line brings."""
-        inner = Signal(len(word), name=f"{name}_word"), Signal(name=f"{name}_valid"), Signal(name=f"{name}_ready")
-        outer = word, valid, ready
-        (entering, enters, taken), (leaving, leaves, left) = (outer, inner) if sending else (inner, outer)
-        held, full = Signal(len(word), name=f"{name}_held"), Signal(name=f"{name}_full")
-        m.d.comb += [taken.eq(~full), leaving.eq(held), leaves.eq(full)]
-        with m.If(~full):
-            m.d[self._far] += [held.eq(entering), full.eq(enters)]
-        with m.Elif(left):
-            m.d[self._far] += full.eq(0)
-        return inner
+        return handover

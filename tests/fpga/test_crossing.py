@@ -129,7 +129,7 @@ def test_a_second_clock_is_an_ecp5s():
 
 
 def test_busy_while_a_word_waits_for_the_array():
-    """Wherever it waits: in the queue or in the register behind it."""
+    """Although the array rests: it is not ready for the word."""
     m, crossing = bench()
 
     async def link(ctx):
