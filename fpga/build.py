@@ -20,6 +20,7 @@ from dfarray.fpga.flows import FLOWS, NETLIST, REPORT, RTLIL, VERILOG
 from dfarray.fpga.netlist import Netlist
 from dfarray.fpga.pinout import placed
 from dfarray.fpga.report import Used, logged_utilisation, overfull, read_report
+from dfarray.fpga.routing import PLACING, place_and_route
 from dfarray.fpga.summary import summary
 from dfarray.fpga.toolchain import Tool, ToolFailedError, find_tools
 from dfarray.fpga.top import TOP, BoardTop
@@ -108,13 +109,12 @@ def build(
     netlist.write()
     progress(STEPS[2], 2)
     lanes = config.array.tiles * config.array.lanes
-    arguments = ["--json", NETLIST, "--report", REPORT, "--seed", str(seed), "--freq", f"{top.mhz:.6f}"]
-    arguments += ["--timing-allow-fail", *board.place_and_route, *flow.routing]
-    _place_and_route(router, arguments, directory, config, board)
+    routed_logs = _place_and_route(router, directory, config, board, seed, top.mhz)
     progress(STEPS[3], 3)
     packer.run(flow.pack_arguments(board), directory)
     progress("done", 4)
 
+    logs = [(yosys, SYNTHESIS_LOG), *((router, log) for log in routed_logs), (packer, packer.log())]
     routed = read_report(directory / REPORT)
     cells = netlist.count()
     unknown = Used(0, 0)
@@ -139,7 +139,7 @@ def build(
         "samples_per_second": None if cycles_per_sample is None else round(fmax * 1e6 / cycles_per_sample),
         "critical_path": None if critical_path is None else asdict(critical_path) | {"text": str(critical_path)},
         "resources": {name: asdict(count) for name, count in routed.resources.items() if count.used},
-        "warnings": [asdict(item) for item in _complaints(directory, yosys, router, packer)],
+        "warnings": [asdict(item) for item in _complaints(directory, logs)],
         "tools": {tool.name: tool.version for tool in (yosys, router, packer)},
         "dfarray": version("dfarray"),
         "top": TOP,
@@ -169,32 +169,34 @@ def _miscompiled(item: Complaint, config: Configuration, board: Board) -> str:
     return f"the design would compute wrongly, {item}{advice}"
 
 
-def _complaints(directory: Path, yosys: Tool, router: Tool, packer: Tool) -> list[Complaint]:
-    logs = ((yosys.name, SYNTHESIS_LOG), (router.name, f"{router.name}.log"), (packer.name, f"{packer.name}.log"))
-    return [
-        item
-        for name, log in logs
+def _complaints(directory: Path, logs: list[tuple[Tool, str]]) -> list[Complaint]:
+    texts = (
+        (tool.name, (directory / log).read_text(encoding="utf-8", errors="replace"))
+        for tool, log in logs
         if (directory / log).exists()
-        for item in complaints(name, (directory / log).read_text(encoding="utf-8", errors="replace"))
-    ]
+    )
+    return list(dict.fromkeys(item for name, text in texts for item in complaints(name, text)))
 
 
-def _place_and_route(router: Tool, arguments: list[str], directory: Path, config: Configuration, board: Board) -> None:
-    lanes = config.array.tiles * config.array.lanes
+def _place_and_route(
+    router: Tool, directory: Path, config: Configuration, board: Board, seed: int, mhz: float
+) -> tuple[str, ...]:
+    lanes, flow = config.array.tiles * config.array.lanes, FLOWS[board.family]
 
     def too_much(log: str) -> bool:
         # Some placers would go on trying for ever.
         return overfull(logged_utilisation(log), lanes) is not None
 
     try:
-        router.run(arguments, directory, too_much)
+        return place_and_route(router, flow, board, directory, seed=seed, mhz=mhz, hopeless=too_much)
     except ToolFailedError:
-        log = (directory / f"{router.name}.log").read_text(encoding="utf-8", errors="replace")
+        step = PLACING if flow.clock_constraint else ""
+        log = (directory / router.log(step)).read_text(encoding="utf-8", errors="replace")
         used = logged_utilisation(log)
         excess = overfull(used, lanes)
         if excess is None:
             raise
-        luts = used.get(FLOWS[board.family].luts)
+        luts = used.get(flow.luts)
         others = alternatives(config, board, luts.used if luts else 0)
         elsewhere = f"; by `dfarray estimate` {others}" if others else ""
         raise OverfullError(f"{board.device} of {board.name} is too small: {excess}{elsewhere}") from None

@@ -31,8 +31,11 @@ class Flow:
         Files.
     constrain : function of Board and the Pins of the top's ports to str
         Contents of the constraint file.
-    routing, packing : list of str
-        Arguments of place and route, and of the packer; ``{chip}`` is the board's.
+    placing, routing, packing : list of str
+        Arguments of placement, of routing, and of the packer; ``{chip}`` is the board's.
+    clock_constraint : str or None
+        How the constraint file says what a net's clock is, of ``{net}`` and ``{mhz}``; None if placement and routing
+        are one run, whose clock is an argument.
     parts_apart : bool
         Whether each tile, each lane and what is in :data:`PARTS` is synthesised by itself. What travels along a chain
         is in every tile's registers, some cycles apart; yosys would keep it once, as many tiles away, and a lane's
@@ -48,6 +51,7 @@ class Flow:
     placed: str
     bitstream: str
     constrain: Callable[[Board, Mapping[str, Pin]], str]
+    placing: list[str]
     routing: list[str]
     packing: list[str]
     multipliers: str
@@ -55,6 +59,7 @@ class Flow:
     luts: str
     flip_flops: str
     parts_apart: bool = False
+    clock_constraint: str | None = None
 
     def yosys_script(self, board: Board, tiles: int, lanes: int) -> str:
         """From RTLIL to a netlist, with the Verilog on the way; of so many tiles and so many lanes a tile."""
@@ -121,11 +126,10 @@ FLOWS = {
         placed="placed.config",
         bitstream="board.bit",
         constrain=_ecp5_constraints,
-        # router1 takes hours for a full device; paths that are nearly the slowest weigh more than by default.
-        routing=[
-            *("--placer-heap-timingweight", "25", "--placer-heap-critexp", "3", "--router", "router2"),
-            *("--lpf", "pins.lpf", "--textcfg", "placed.config"),
-        ],
+        # Paths that are nearly the slowest weigh more than by default. router1 takes hours for a full device.
+        placing=["--placer-heap-timingweight", "25", "--placer-heap-critexp", "3"],
+        routing=["--router", "router2", "--textcfg", "placed.config"],
+        clock_constraint='FREQUENCY NET "{net}" {mhz:.3f} MHZ;',
         packing=["--compress", "placed.config", "board.bit"],
         multipliers="MULT18X18D",
         block_rams="DP16KD",
@@ -141,7 +145,8 @@ FLOWS = {
         placed="placed.asc",
         bitstream="board.bin",
         constrain=_ice40_constraints,
-        routing=["--pcf", "pins.pcf", "--asc", "placed.asc"],
+        placing=["--pcf", "pins.pcf"],
+        routing=["--asc", "placed.asc"],
         packing=["placed.asc", "board.bin"],
         multipliers="ICESTORM_DSP",
         block_rams="ICESTORM_RAM",
@@ -156,7 +161,8 @@ FLOWS = {
         placed="placed.json",
         bitstream="board.fs",
         constrain=_gowin_constraints,
-        routing=["--vopt", "cst=pins.cst", "--write", "placed.json"],
+        placing=["--vopt", "cst=pins.cst"],
+        routing=["--write", "placed.json"],
         packing=["-d", "{chip}", "-o", "board.fs", "placed.json"],
         multipliers="MULT18X18",
         block_rams="BSRAM",

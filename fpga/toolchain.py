@@ -46,8 +46,18 @@ class Tool:
     command: tuple[str, ...]
     version: str
 
-    def run(self, arguments: list[str], directory: Path, hopeless: Callable[[str], bool] = lambda log: False) -> None:
-        """Run in ``directory``, the output going to ``<name>.log``.
+    def log(self, step: str = "") -> str:
+        """The name of the file of a run's output."""
+        return f"{self.name}.{step}.log" if step else f"{self.name}.log"
+
+    def run(
+        self,
+        arguments: list[str],
+        directory: Path,
+        hopeless: Callable[[str], bool] = lambda log: False,
+        step: str = "",
+    ) -> None:
+        """Run in ``directory``, the output going to :meth:`log`.
 
         Paths must be relative: WebAssembly tools have a /tmp of their own.
 
@@ -55,12 +65,14 @@ class Tool:
         ----------
         hopeless : function of the log so far
             Whether the tool need not go on; then it is ended, and has failed.
+        step : str
+            Which of several runs it is.
 
         Raises
         ------
         ToolFailedError
         """
-        log = directory / f"{self.name}.log"
+        log = directory / self.log(step)
         with log.open("wb") as output:
             started = subprocess.Popen(
                 [*self.command, *arguments], cwd=directory, stdout=output, stderr=subprocess.STDOUT

@@ -85,8 +85,9 @@ class Lane(wiring.Component):
         after the command with ``last``.
     correction : Out(signed)
         kappa, from multiply + 1 cycles after the ACTIVATE.
-    take, choose_weight, choose_activation : In(1)
-        In the next cycle the lane shows what follows, which is 0 in all others.
+    take_result, take_correction, choose_weight, choose_activation : In(1)
+        In the next cycle the lane shows what follows, which is 0 in all others. The first two come together: each is
+        a register in front of a word of gates.
     taken_result, taken_correction, chosen_weight, chosen_activation : Out
         Result and correction; the result as a weight; its activation.
 
@@ -116,7 +117,7 @@ class Lane(wiring.Component):
                 "product": Out(signed(len(self.write_data) + config.formats.activation.width)),
                 "result": Out(result),
                 "correction": Out(signed(correction_width(config))),
-                **dict.fromkeys(("take", "choose_weight", "choose_activation"), In(1)),
+                **dict.fromkeys(("take_result", "take_correction", "choose_weight", "choose_activation"), In(1)),
                 "taken_result": Out(result),
                 "taken_correction": Out(signed(correction_width(config))),
                 "chosen_weight": Out(weight),
@@ -197,13 +198,14 @@ class Lane(wiring.Component):
 
     def _show(self, m):
         """A lane's own register in front of each word of gates."""
-        for strobe, shown in (
-            (self.take, {"taken_result": self.result, "taken_correction": self.correction}),
-            (self.choose_weight, {"chosen_weight": self.result}),
-            (self.choose_activation, {"chosen_activation": self.activations.current}),
+        for strobe, name, value in (
+            (self.take_result, "taken_result", self.result),
+            (self.take_correction, "taken_correction", self.correction),
+            (self.choose_weight, "chosen_weight", self.result),
+            (self.choose_activation, "chosen_activation", self.activations.current),
         ):
-            now = delay(m, strobe, 1, f"shows_{next(iter(shown))}", reset_less=False)
-            m.d.comb += [getattr(self, name).eq(Mux(now, value, 0)) for name, value in shown.items()]
+            now = delay(m, strobe, 1, f"shows_{name}", reset_less=False)
+            m.d.comb += getattr(self, name).eq(Mux(now, value, 0))
 
     def _rounding_bits(self, m):
         bits = self._config.formats.update_shift

@@ -1,6 +1,6 @@
 """The inferred memory and multiplier, and the ports and checks that every family shares."""
 
-from amaranth.hdl import Module, Shape, Signal, Value, unsigned
+from amaranth.hdl import Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -120,7 +120,8 @@ class LutRam(BlockRam):
             ]
             chosen.append(delay(m, self.read_address[bits:] == block, 1, f"chosen_{block}"))
             rows.append(part.read_data)
-        self._output(m, one_of(chosen, rows))
+        # Of two, the choice leaves room in a carry cell for what the row may be added to.
+        self._output(m, Mux(chosen[1], rows[1], rows[0]) if len(rows) == 2 else one_of(chosen, rows))
         return m
 
 

@@ -103,6 +103,8 @@ def test_cells_of_the_top_module_are_counted_and_named(tmp_path):
 
 def test_sites_are_attributes_in_the_file(tmp_path):
     path = tmp_path / "netlist.json"
-    netlist(path, a={"type": "M", "attributes": {"src": "x"}}, b={"type": "M"}).place({"a": "X1/Y2/M"})
+    found = netlist(path, a={"type": "M", "attributes": {"src": "x"}}, b={"type": "M"})
+    found.place({"a": "X1/Y2/M"})
+    found.write()
     cells = json.loads(path.read_text())["modules"]["board"]["cells"]
     assert cells == {"a": {"type": "M", "attributes": {"src": "x", "BEL": "X1/Y2/M"}}, "b": {"type": "M"}}
