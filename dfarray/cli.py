@@ -198,6 +198,8 @@ def train(
         figures = {"config": str(config_file), "data": dataset.name, "engine": str(engine), "epochs": epochs}
         figures |= run.figures | {"weights": str(weights_file), "plot": str(plot_file)}
         report(f"trained {config_file.name} on {dataset.name}", figures, json_file)
+        if "counters" in figures:
+            report("counted by board and driver", figures["counters"], None)
     if failed:
         raise typer.Exit(CHECK_FAILED)
 

@@ -119,8 +119,8 @@ class Latency:
         return self.correct + self.activated + lanes - 2 - self.early
 
 
-COUNTED = 4
-"""From a row's decision to the first cycle in which a read of MACS_LOW answers with its multiply-accumulates."""
+COUNTED = 5
+"""From a row's decision to the first cycle in which a look at the counters finds its multiply-accumulates."""
 
 FAMILIES = {
     "generic": Latency(weight_read=2, multiply=3),

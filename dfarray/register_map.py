@@ -5,9 +5,13 @@ from enum import StrEnum
 from zlib import crc32
 
 from dfarray.configuration import Configuration, Rounding
+from dfarray.event_counters import EVENT_COUNTERS
 
-MAGIC = 0xDFA0_0003
-ADDRESS_BITS = 8
+MAGIC = 0xDFA0_0004
+ADDRESS_BITS = 9
+
+FIRST_COUNTER = 0x100
+"""Address of the first event counter."""
 
 
 class Access(StrEnum):
@@ -66,6 +70,16 @@ class Register:
 def configuration_crc(config: Configuration) -> int:
     """CRC-32 of the configuration: tells a host whether the hardware is the one it thinks it is."""
     return crc32(config.model_dump_json().encode())
+
+
+def counter_registers() -> list[Register]:
+    """The halves of every event counter."""
+    found = []
+    for name, description in EVENT_COUNTERS.items():
+        for half, text in (("LOW", f"{description}; low half"), ("HIGH", "The high half")):
+            place = FIRST_COUNTER + 4 * len(found)
+            found.append(Register(f"{name}_{half}", place, Access.READ_ONLY, (Field("count", 0, 32, text),)))
+    return found
 
 
 def register_map(config: Configuration) -> tuple[Register, ...]:
@@ -134,14 +148,8 @@ def register_map(config: Configuration) -> tuple[Register, ...]:
             rw,
             (Field("rows", 0, rows_bits, "Rows of load and dump", config.bank_rows_used),),
         ),
-        Register("SAMPLES", 0x28, ro, (Field("count", 0, 32, "Samples answered since reset, modulo 2**32"),)),
         Register(
-            "FRAMING_ERRORS", 0x2C, ro, (Field("count", 0, 32, "Samples discarded since reset: last came wrongly"),)
+            "NOISE", 0x28, ro, (Field("state", 0, 32, "State of the rounding noise; 0 if rounding is nearest", noise),)
         ),
-        Register("BUSY_CYCLES", 0x30, ro, (Field("count", 0, 32, "Clock cycles spent busy, modulo 2**32"),)),
-        Register("MACS_LOW", 0x34, ro, (Field("count", 0, 32, "Useful multiply-accumulates since reset, low half"),)),
-        Register("MACS_HIGH", 0x38, ro, (Field("count", 0, 32, "The high half"),)),
-        Register(
-            "NOISE", 0x3C, ro, (Field("state", 0, 32, "State of the rounding noise; 0 if rounding is nearest", noise),)
-        ),
+        *counter_registers(),
     )

@@ -3,6 +3,7 @@
 import numpy as np
 
 from dfarray.configuration import Configuration
+from dfarray.event_counters import EVENT_COUNTERS
 from dfarray.golden.machine.build import build, layout
 from dfarray.golden.machine.clock import run
 from dfarray.initial_weights import initial_weights
@@ -59,14 +60,12 @@ class CycleModel:
         return int(self._machine.trace.signature[0])
 
     @property
-    def macs(self) -> int:
-        """Useful multiply-accumulates of all rows decided so far.
+    def counters(self) -> dict[str, int]:
+        """What was counted so far, by the names of :data:`dfarray.event_counters.EVENT_COUNTERS`.
 
-        A row of a synapse counts once for each neuron of its slot, if it flows forward in a TRAIN or INFER sweep, and
-        once more, in any sweep, if it carries a pending update of a layer that is not frozen for it. Bias rows, the
-        bias tile and grams do not count.
+        An event that a packet brings about counts in the cycle of the packet's decision.
         """
-        return int(self._machine.state["macs"][0])
+        return {name: int(self._machine.state[name.lower()][0]) for name in EVENT_COUNTERS}
 
     def advance(self, inputs: np.ndarray) -> np.ndarray:
         """The trace of the next cycles.

@@ -32,6 +32,12 @@ def saturate(m: Module, value: Value, width: int, name: str) -> Value:
     return Mux(top.all() | ~top.any(), exact[:width], limit).as_signed()
 
 
+def overflows(value: Value, width: int) -> Value:
+    """Whether :func:`saturate` would change a signed value; the logic is shared with it."""
+    top = value[width - 1 :]
+    return ~(top.all() | ~top.any())
+
+
 def saturate_registered(m: Module, value: Value, width: int, name: str) -> Value:
     """:func:`saturate` a cycle later, the register between finding an overflow and the multiplexer.
 

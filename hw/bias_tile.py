@@ -10,7 +10,15 @@ from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import delay, held, odd_cycles
 from dfarray.hw.decoder import Decoder
 from dfarray.hw.lane import Lane
-from dfarray.hw.packets import Kind, broadcast_packet, collect_token, late_packet, partial_sum, return_word
+from dfarray.hw.packets import (
+    Kind,
+    broadcast_packet,
+    collect_token,
+    late_packet,
+    partial_sum,
+    return_word,
+    tile_events,
+)
 from dfarray.trace import index_bits
 
 
@@ -57,9 +65,9 @@ class BiasTile(wiring.Component):
 
     Attributes
     ----------
-    broadcast_in, late_in, token_in, return_in, partial_in : In
+    broadcast_in, late_in, token_in, return_in, partial_in, events_in : In
         From the last tile; timing as in :class:`dfarray.hw.tile.Tile`.
-    return_out, partial_out : Out
+    return_out, partial_out, events_out : Out
         The exit.
     """
 
@@ -81,6 +89,8 @@ class BiasTile(wiring.Component):
                 "return_out": Out(return_word(config)),
                 "partial_in": In(partial_sum(config)),
                 "partial_out": Out(partial_sum(config)),
+                "events_in": In(tile_events(config)),
+                "events_out": Out(tile_events(config)),
             }
         )
 
@@ -111,7 +121,11 @@ class BiasTile(wiring.Component):
             self.partial.valid.eq(decoder.partial_valid),
             self.partial.value.eq(self.partial_in.value + product),
         ]
-        m.d.comb += self.partial_out.eq(self.partial)
+        m.d.comb += [
+            self.partial_out.eq(self.partial),
+            self.events_out.eq(self.events_in),
+            self.events_out.weights.eq(self.events_in.weights + lane.saturated),
+        ]
 
         token, word = Signal(collect_token(config)), Signal(return_word(config))
         m.d.sync += [

@@ -14,6 +14,7 @@ from dfarray.hw.collector import Collector
 from dfarray.hw.dense_store import make_input_store
 from dfarray.hw.dump_queue import DumpQueue
 from dfarray.hw.error_unit import ErrorUnit, result_word
+from dfarray.hw.event_counters import event_amounts
 from dfarray.hw.feedback import FeedbackNetwork
 from dfarray.hw.fetch import Fetch
 from dfarray.hw.frames import sample_word
@@ -45,12 +46,10 @@ class Core(wiring.Component):
     settings, command : In
     busy, pending : Out(1)
         Work is waiting or under way; an update is pending.
-    framing_error, sample_done : Out(1)
-        Strobes for counters.
+    events : Out(event_amounts)
+        What is to be counted; MACS three cycles after the decision.
     noise_state : Out(32)
         State of the rounding noise; 0 if rounding is nearest.
-    macs : Out
-        Useful multiply-accumulates decided three cycles before.
     """
 
     def __init__(self, config: Configuration, weights):
@@ -80,9 +79,7 @@ class Core(wiring.Component):
                 "command": In(COMMANDS),
                 "busy": Out(1),
                 "pending": Out(1),
-                "framing_error": Out(1),
-                "sample_done": Out(1),
-                "macs": Out(len(self.sequencer.macs)),
+                "events": Out(event_amounts(config)),
                 "noise_state": Out(32),
             }
         )
@@ -127,9 +124,6 @@ class Core(wiring.Component):
             self.weights_in.ready.eq(sequencer.load_ready),
             self.busy.eq(sequencer.busy),
             self.pending.eq(sequencer.pending_u | sequencer.pending_v),
-            self.framing_error.eq(inputs.framing_error),
-            self.sample_done.eq(self.results.valid & self.results.ready & self.results.payload.last),
-            self.macs.eq(sequencer.macs),
             self.received.eq(activations.received),
             self.available.eq(activations.available),
             inputs.events.eq(self.settings.events),
@@ -162,6 +156,7 @@ class Core(wiring.Component):
             m.d.comb += error.eq(port.error)
         self._chain(m)
         self._returns(m)
+        self._count(m)
         return m
 
     def _fetch(self, m, fetch, sequencer, inputs, activations):
@@ -194,6 +189,7 @@ class Core(wiring.Component):
             "feedback": self.feedback.word,
             "return": None,
             "partial": None,
+            "events": None,
         }
         for index, tile in enumerate([*self.tiles, self.bias_tile]):
             m.submodules[f"tile_{index}"] = tile
@@ -233,3 +229,24 @@ class Core(wiring.Component):
             dump.value.eq(word.value),
             self.sequencer.dump_transfer.eq(self.weights_out.valid & self.weights_out.ready),
         ]
+
+    def _count(self, m):
+        results, weights, tiles = self.results, self.weights_out, self.bias_tile.events_out
+        sequencer = self.sequencer
+        amounts = {
+            "SAMPLES": results.valid & results.ready & results.payload.last,
+            "FRAMING_ERRORS": self.inputs.framing_error,
+            "BUSY_CYCLES": sequencer.busy,
+            "MACS": sequencer.macs,
+            "INPUT_WAITS": sequencer.input_waits,
+            "ERROR_WAITS": sequencer.error_waits,
+            "ACTIVATION_WAITS": sequencer.activation_waits,
+            "HOST_WAITS": (results.valid & ~results.ready) | (weights.valid & ~weights.ready),
+            "SKIPPED_ROWS": sequencer.skipped_rows,
+            "ZERO_DELTAS": tiles.zeros,
+            "WEIGHT_SATURATIONS": tiles.weights,
+            "ACTIVATION_SATURATIONS": tiles.sums,
+            "LOGIT_SATURATIONS": self.readout.saturated,
+            "DELTA_SATURATIONS": self.error_unit.saturated,
+        }
+        m.d.comb += [self.events[name].eq(amount) for name, amount in amounts.items()]

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, ErrorKind
-from dfarray.hw.arithmetic import delay, fabric_product, q_shape, saturate_registered
+from dfarray.hw.arithmetic import delay, fabric_product, overflows, q_shape, saturate, saturate_registered
 from dfarray.hw.blocks import lut_ram
 from dfarray.hw.context import output_context
 from dfarray.hw.serial_errors import SerialSoftmaxErrors, SerialSquaredErrors, scaled_error
@@ -35,6 +35,8 @@ class ErrorUnit(wiring.Component):
         C logits, class 0 first. While none is valid, the lowest there is.
     results : Out stream of result_word
         C transfers a sample.
+    saturated : Out(1)
+        A g was clipped.
     idle : Out(1)
         Results are delivered and, for a training sample, the errors are complete.
     correct, bank : Out(1)
@@ -70,6 +72,7 @@ class ErrorUnit(wiring.Component):
                 "context": In(output_context(config)),
                 "logit": In(data.StructLayout({"valid": 1, "value": q_shape(config.formats.logit)})),
                 "results": Out(stream.Signature(result_word(config))),
+                "saturated": Out(1),
                 "idle": Out(1),
                 "correct": Out(1),
                 "bank": Out(1),
@@ -171,8 +174,11 @@ class ErrorUnit(wiring.Component):
     def _scale_serially(self, m, mantissa, exponent):
         """g_c at the end of the frame of e_c."""
         source, scales = self._source, Signal()
-        scaled = scaled_error(m, self._config, source, mantissa, exponent)
-        m.d.sync += self.write_enable.eq(source.ends & scales)
+        width = self._config.formats.delta.width
+        exact = scaled_error(m, self._config, source, mantissa, exponent)
+        scaled = saturate(m, exact, width, "exact_g")
+        writes = source.ends & scales
+        m.d.sync += [self.write_enable.eq(writes), self.saturated.eq(writes & overflows(exact, width))]
         with m.If(source.ends):
             m.d.sync += [
                 scales.eq(0),
@@ -203,7 +209,12 @@ class ErrorUnit(wiring.Component):
             self.write_enable.eq(delay(m, source.valid, SCALE - 1, "scaled_valid", reset_less=False)),
             self.write_class.eq(delay(m, source.error_class, SCALE - 1, "scaled_class")),
         ]
-        m.d.comb += self.write_value.eq(saturate_registered(m, scaled, len(self.write_value), "saturated"))
+        width = len(self.write_value)
+        clipped = delay(m, overflows(scaled, width), 1, "clipped")
+        m.d.comb += [
+            self.write_value.eq(saturate_registered(m, scaled, width, "saturated")),
+            self.saturated.eq(self.write_enable & clipped),
+        ]
 
     def _keep(self, m):
         """A copy of g for each of its readers, and whether a bank's are complete."""

@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, Rounding
-from dfarray.hw.arithmetic import delay, q_shape, round_half_up, saturate
+from dfarray.hw.arithmetic import delay, overflows, q_shape, round_half_up, saturate
 from dfarray.hw.blocks import multiplier, weight_bank
 from dfarray.trace import correction_width, index_bits, packet_width
 
@@ -85,6 +85,8 @@ class Lane(wiring.Component):
         after the command with ``last``.
     correction : Out(signed)
         kappa, from multiply + 1 cycles after the ACTIVATE.
+    saturated : Out(1)
+        The weight that is written was clipped.
     take_result, take_correction, choose_weight, choose_activation : In(1)
         In the next cycle the lane shows what follows, which is 0 in all others. The first two come together: each is
         a register in front of a word of gates.
@@ -116,6 +118,7 @@ class Lane(wiring.Component):
                 "activations": In(lane_activations(config)),
                 "product": Out(signed(len(self.write_data) + config.formats.activation.width)),
                 "result": Out(result),
+                "saturated": Out(1),
                 "correction": Out(signed(correction_width(config))),
                 **dict.fromkeys(("take_result", "take_correction", "choose_weight", "choose_activation"), In(1)),
                 "taken_result": Out(result),
@@ -164,8 +167,10 @@ class Lane(wiring.Component):
         difference = delay(m, before - rounded, 1, "difference")
         updated = saturate(m, difference, formats.weight.width, "updated")
         writes = delay(m, updates, 1, "updates", reset_less=False) | self.load
+        writing = delay(m, writes, align - 1, "writing", reset_less=False)
         m.d.sync += [
-            self.write_enable.eq(delay(m, writes, align - 1, "writing", reset_less=False)),
+            self.write_enable.eq(writing),
+            self.saturated.eq(writing & overflows(difference, formats.weight.width)),
             self.write_address.eq(command.write_address),
             self.write_data.eq(Mux(selects.gram, local.gram, updated)),
         ]

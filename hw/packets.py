@@ -3,7 +3,7 @@
 Fields and codes: docs/architecture.md section 4.
 """
 
-from amaranth.hdl import signed
+from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, enum
 
 from dfarray.configuration import Configuration, Rounding
@@ -97,6 +97,18 @@ def collect_token(config: Configuration) -> data.StructLayout:
     """Asks lane ``lane`` of tiles 0..count-1 for its activation or result."""
     return data.StructLayout(
         {"valid": 1, "lane": index_bits(config.array.lanes), "kind": Kind, "count": index_bits(config.array.tiles + 2)}
+    )
+
+
+def tile_events(config: Configuration) -> data.StructLayout:
+    """What is counted in the tiles up to here: saturated weights and sums, deltas of 0."""
+    tiles, lanes = config.array.tiles, config.array.lanes
+    return data.StructLayout(
+        {
+            "weights": unsigned((tiles * lanes + 1).bit_length()),
+            "sums": unsigned(tiles.bit_length()),
+            "zeros": unsigned(tiles.bit_length()),
+        }
     )
 
 

@@ -9,6 +9,7 @@ from dfarray.hw.arithmetic import (
     delay,
     fabric_product,
     fabric_product_latency,
+    overflows,
     q_shape,
     round_half_up,
     saturate,
@@ -32,6 +33,8 @@ class Readout(wiring.Component):
     read_class : Out
     error : In(delta)
         V's g of the ``read_class`` of the cycle before.
+    saturated : Out(1)
+        The logit was clipped.
     logit : Out {valid, value}
         The first one READOUT + G cycles after the last group's gram. The lowest there is while not valid.
     """
@@ -46,6 +49,7 @@ class Readout(wiring.Component):
                 "correct": In(1),
                 "read_class": Out(index_bits(config.network.classes)),
                 "error": In(q_shape(config.formats.delta)),
+                "saturated": Out(1),
                 "logit": Out(data.StructLayout({"valid": 1, "value": q_shape(config.formats.logit)})),
             }
         )
@@ -114,11 +118,14 @@ class Readout(wiring.Component):
         exact_sum = delay(m, sums.read_data, multiplied - sums.latency, "sum")
         lessened = delay(m, exact_sum - kappa, 1, "lessened")
         logit = round_half_up(lessened, formats.product_fraction - formats.logit.fraction_bits)
-        logit = saturate(m, delay(m, logit, 1, "logit"), formats.logit.width, "exact_logit")
+        exact_logit = delay(m, logit, 1, "logit")
+        logit = saturate(m, exact_logit, formats.logit.width, "exact_logit")
+        clipped = overflows(exact_logit, formats.logit.width)
         spare = self.latency - 3 - multiplied - 3
         valid = delay(m, now, multiplied + 2 + spare, "logit_valid", reset_less=False)
         m.d.sync += [
             self.logit.value.eq(Mux(valid, delay(m, logit, spare, "spare"), formats.logit.lo)),
             self.logit.valid.eq(valid),
+            self.saturated.eq(valid & delay(m, clipped, spare, "clipped")),
         ]
         return m

@@ -5,9 +5,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
+from dfarray.event_counters import EVENT_COUNTERS, WORD_BITS
 from dfarray.hw.arithmetic import delay, one_of
+from dfarray.hw.event_counters import EventCounters, event_amounts
 from dfarray.hw.settings import COMMANDS, settings_layout
-from dfarray.register_map import ADDRESS_BITS, Access, register_map
+from dfarray.register_map import ADDRESS_BITS, FIRST_COUNTER, Access, register_map
 
 OKAY, SLAVE_ERROR = 0b00, 0b10
 
@@ -42,7 +44,7 @@ class AxiLite(wiring.Signature):
 
 
 class RegisterFile(wiring.Component):
-    """Settings, command strobes, status and counters.
+    """Settings, command strobes, status and event counters.
 
     An unknown address and a write to a read-only register answer SLVERR and change nothing. Byte strobes are
     honoured. A load or dump whose rows leave the bank, or of no row, sets STATUS.refused and is not passed on.
@@ -50,18 +52,19 @@ class RegisterFile(wiring.Component):
     Attributes
     ----------
     bus : In AxiLite
-        A write answers one cycle after its address and data, a read three cycles after its address.
+        A write answers one cycle after its address and data, a read three cycles after its address; a read of a
+        counter two cycles after it was looked at.
     settings : Out(settings_layout)
         Change two cycles after the write is accepted.
     command : Out
         Strobes, a cycle later: whether the rows of a load or dump are allowed is found in between.
     commanded : Out(1)
         A command was written, and the array does not know yet.
-    busy, pending, sample_done, framing_error : In
+    busy, pending : In
     noise : In(32)
         State of the rounding noise.
-    macs : In
-        Useful multiply-accumulates to count.
+    events : In(event_amounts)
+        To count.
     """
 
     def __init__(self, config: Configuration):
@@ -75,10 +78,8 @@ class RegisterFile(wiring.Component):
                 "commanded": Out(1),
                 "busy": In(1),
                 "pending": In(1),
-                "sample_done": In(1),
-                "framing_error": In(1),
                 "noise": In(32),
-                "macs": In(range(2 * config.array.tiles * config.array.lanes + 1)),
+                "events": In(event_amounts(config)),
             }
         )
 
@@ -171,13 +172,7 @@ class RegisterFile(wiring.Component):
 
     def _read(self, m, values, asked, refused):
         bus = self.bus
-        samples, framing_errors, busy_cycles, macs = Signal(32), Signal(32), Signal(32), Signal(64)
-        m.d.sync += [
-            samples.eq(samples + delay(m, self.sample_done, 1, "sample_done")),
-            framing_errors.eq(framing_errors + delay(m, self.framing_error, 1, "framing_error")),
-            busy_cycles.eq(busy_cycles + delay(m, self.busy, 1, "busy")),
-            macs.eq(macs + delay(m, self.macs, 1, "macs")),
-        ]
+        m.submodules.counters = counters = EventCounters(self._config)
         steps = (asked, self._checked, self.command)
         m.d.comb += self.commanded.eq(Cat(step.as_value().any() for step in steps).any())
         busy = delay(m, self.busy | self.commanded, 1, "busy_or_commanded", reset_less=False)
@@ -188,30 +183,37 @@ class RegisterFile(wiring.Component):
             "CONFIGURATION": self._map["CONFIGURATION"].reset,
             "COMMAND": 0,
             "STATUS": Cat(busy, pending, refused),
-            "SAMPLES": samples,
-            "FRAMING_ERRORS": framing_errors,
-            "BUSY_CYCLES": busy_cycles,
-            "MACS_LOW": macs[:32],
-            "MACS_HIGH": macs[32:],
             "NOISE": self.noise,
         }
         # One read at a time, and none in two cycles after a write, which is about to change what is read. First its
         # address, then the choice in each group of registers, then the choice of a group.
-        reading, chosen, known = Signal(), Signal(), Signal()
+        reading, chosen, known, counts = Signal(), Signal(), Signal(), Signal()
         by_place = {self._map[name].offset >> 2: value for name, value in readable.items()}
         groups = [Signal(32, name=f"group_{index}") for index in range(-(-(max(by_place) + 1) // 4))]
         address, column, chosen_group = Signal(ADDRESS_BITS - 2), Signal(4), Signal(len(groups))
         written = Cat(self._written.valid, delay(m, self._written.valid, 1, "written_before", reset_less=False)).any()
-        m.d.comb += bus.arready.eq(~(reading | chosen | bus.rvalid | written))
+        m.d.comb += bus.arready.eq(~(reading | chosen | counts | bus.rvalid | written))
         with m.If(bus.arready):
             m.d.sync += [address.eq(bus.araddr[2:]), column.eq(1 << bus.araddr[2:4])]
         for index, group in enumerate(groups):
             m.d.sync += group.eq(one_of(column, [Value.cast(by_place.get(4 * index + k, 0)) for k in range(4)]))
-        known_now = Signal()
+        known_now, is_counter, place = Signal(), Signal(), address[: len(counters.index) + 1]
+        page = FIRST_COUNTER >> 2
+        m.d.comb += [
+            is_counter.eq((address >= page) & (address < page + 2 * len(EVENT_COUNTERS))),
+            counters.amounts.eq(delay(m, self.events, 1, "events", reset_less=False)),
+            counters.wanted.eq(counts),
+            Cat(counters.upper, counters.index).eq(place),
+        ]
+        # A counter is read where it is looked at: its halves one after the other.
+        m.d.sync += counts.eq((counts & ~counters.high) | (reading & is_counter))
+        for half, there in enumerate((counters.low, counters.high)):
+            with m.If(there):
+                m.d.sync += bus.rdata.word_select(half, WORD_BITS).eq(counters.word)
         m.d.comb += known_now.eq(Cat(address == place for place in by_place).any())
         m.d.sync += [
             reading.eq(bus.arvalid & bus.arready),
-            chosen.eq(reading),
+            chosen.eq(reading & ~is_counter),
             known.eq(known_now),
             chosen_group.eq(Cat(known_now & (address[2:] == index) for index in range(len(groups)))),
         ]
@@ -223,3 +225,5 @@ class RegisterFile(wiring.Component):
                 bus.rresp.eq(Mux(known, OKAY, SLAVE_ERROR)),
                 bus.rdata.eq(one_of(chosen_group, groups)),
             ]
+        with m.If(counters.high):
+            m.d.sync += [bus.rvalid.eq(1), bus.rresp.eq(OKAY)]

@@ -105,6 +105,10 @@ class Sequencer(wiring.Component):
     busy : Out(1)
     macs : Out
         Useful multiply-accumulates of the packet decided three cycles before.
+    input_waits, error_waits, activation_waits : Out(1)
+        The causes for which nothing was decided a cycle before.
+    skipped_rows : Out
+        Of the slot that ended a cycle before.
     """
 
     def __init__(self, config: Configuration):
@@ -161,6 +165,8 @@ class Sequencer(wiring.Component):
                 "dump_transfer": In(1),
                 "busy": Out(1),
                 "macs": Out(index_bits(2 * array.tiles * array.lanes + 1)),
+                **dict.fromkeys(("input_waits", "error_waits", "activation_waits"), Out(1)),
+                "skipped_rows": Out(rows),
             }
         )
 
@@ -294,6 +300,7 @@ class Sequencer(wiring.Component):
         self._next_layer = lookup(m, self.slot, [item.layer - 1 for item in passes[1:]] + [0], "next_layer")
         self._last_slot = self.slot == len(passes) - 1
         self._neurons = lookup(m, self.slot, [item.neurons for item in passes], "neurons")
+        self._fan_in = lookup(m, self.slot, [item.fan_in for item in passes], "fan_in")
         self._group_slot = groups[0][0].slot
         m.d.comb += self.layer.eq(self._layer + 1)
 
@@ -307,14 +314,11 @@ class Sequencer(wiring.Component):
         last = Mux(inputs, self._at_end, self.list_complete & (self.row == self.list_rows))
         may, ends = Signal(name="decides_row"), self._ends
         first_next, last_next = Signal(name="first_next"), Signal(name="last_next")
+        listed, held_up = Signal(name="listed"), Signal(name="held_up")
         m.d.comb += [
-            may.eq(
-                free
-                & self._sweeps
-                & (known | (self.list_rows > self.row))
-                & ~(first & ~first_next)
-                & ~(last & ~last_next)
-            ),
+            listed.eq(known | (self.list_rows > self.row)),
+            held_up.eq((first & ~first_next) | (last & ~last_next)),
+            may.eq(free & self._sweeps & listed & ~held_up),
             ends.eq(may & last),
         ]
 
@@ -354,6 +358,13 @@ class Sequencer(wiring.Component):
         no_errors = self._last_slot & self.pending_u & ~self.ready.bit_select(self.parity, 1)
         no_room = self._timer(m, activated, self._config.array.lanes - 2, "activated")
         m.d.sync += last_next.eq(~(self.activate | ends | no_room | no_errors))
+        lacks_errors = delay(m, no_errors & ~(self.activate | ends | no_room), 1, "lacks_errors")
+        for_errors = listed & ((first & ~first_next) | (last & lacks_errors))
+        waits = free & self._sweeps & ~(listed & ~held_up)
+        m.d.sync += [self.error_waits.eq(waits & for_errors), self.activation_waits.eq(waits & ~for_errors)]
+        m.d.sync += self.input_waits.eq(self._idles & ~self._asked & ~self.sample_complete)
+        if self._config.lists:
+            m.d.sync += self.skipped_rows.eq(Mux(ends, self._fan_in - self.row, 0))
 
         packet, request = self.decision, self.shadow_request
         m.d.comb += [

@@ -130,7 +130,7 @@ class SerialSoftmaxErrors(_SerialSource):
 
 
 def scaled_error(m, config: Configuration, source: _SerialSource, mantissa, exponent):
-    """g_c = e_c times the learning rate, at the end of the frame of e_c."""
+    """g_c = e_c times the learning rate, not saturated, at the end of the frame of e_c."""
     have, want = config.formats.error.fraction_bits, config.formats.delta.fraction_bits
     left, right = max(0, want - have), max(0, have - want)
     m.submodules.scale = product = SerialProduct(q_shape(config.formats.error), unsigned(len(mantissa)), left)
@@ -145,6 +145,4 @@ def scaled_error(m, config: Configuration, source: _SerialSource, mantissa, expo
         m.d.sync += places.eq(exponent + right)
     with m.Elif(product.shift):
         m.d.sync += places.eq(places - 1)
-    return saturate(
-        m, product.value + Cat(product.half, Const(0, 1)).as_signed(), config.formats.delta.width, "exact_g"
-    )
+    return product.value + Cat(product.half, Const(0, 1)).as_signed()

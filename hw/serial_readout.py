@@ -3,7 +3,7 @@
 from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 
-from dfarray.hw.arithmetic import delay, q_shape, round_half_up, saturate
+from dfarray.hw.arithmetic import delay, overflows, q_shape, round_half_up, saturate
 from dfarray.hw.blocks import block_ram
 from dfarray.hw.readout import Readout
 from dfarray.hw.serial import SerialProduct
@@ -63,7 +63,10 @@ class SerialReadout(Readout):
         kappa = delay(m, Mux(self.correct, exact, 0), 1, "kappa")
         lessened = delay(m, sums.read_data - kappa, 1, "lessened")
         logit = round_half_up(lessened, formats.product_fraction - formats.logit.fraction_bits)
-        m.d.sync += self.logit.valid.eq(next_class)
+        m.d.sync += [
+            self.logit.valid.eq(next_class),
+            self.saturated.eq(next_class & overflows(logit, formats.logit.width)),
+        ]
         with m.If(next_class):
             m.d.sync += self.logit.value.eq(saturate(m, logit, formats.logit.width, "exact_logit"))
         return m

@@ -14,6 +14,7 @@ from dfarray.hw.arithmetic import (
     fabric_product_latency,
     lookup,
     one_of,
+    overflows,
     q_shape,
     round_half_up,
     saturate,
@@ -31,6 +32,7 @@ from dfarray.hw.packets import (
     late_packet,
     partial_sum,
     return_word,
+    tile_events,
 )
 from dfarray.hw.serial import SerialProduct
 from dfarray.trace import index_bits
@@ -42,6 +44,7 @@ CHAINS = {
     "return": return_word,
     "partial": partial_sum,
     "feedback": feedback_word,
+    "events": tile_events,
 }
 
 
@@ -65,6 +68,7 @@ class Tile(wiring.Component):
     return_in, return_out : return chain, one cycle a tile; a collected word enters 2 cycles after its token
     partial_in, partial_out : output sums, one cycle a tile
     feedback_in, feedback_out : feedback chain, one cycle a tile
+    events_in, events_out : sums of what is counted
     """
 
     def __init__(self, config: Configuration, index: int, weights, signs):
@@ -98,9 +102,16 @@ class Tile(wiring.Component):
             latency=self._read,
         )
         self._broadcast(m)
-        self._activate(m, derivatives)
+        sums = self._activate(m, derivatives)
         self._collect(m)
-        self._feedback(m, derivatives)
+        zeros = self._feedback(m, derivatives)
+        events, total = self.events_in, Signal.like(self.events_out)
+        m.d.sync += [
+            total.weights.eq(events.weights + sum(lane.saturated for lane in self.lanes)),
+            total.sums.eq(events.sums + sums),
+            total.zeros.eq(events.zeros + zeros),
+        ]
+        m.d.comb += self.events_out.eq(total)
         return m
 
     def _broadcast(self, m):
@@ -130,7 +141,10 @@ class Tile(wiring.Component):
         return Cat(lane[: index_bits(self._config.array.lanes)], slot)
 
     def _activate(self, m, derivatives):
-        """Lane after lane: sum and correction to activation, which joins those of the two samples before."""
+        """Lane after lane: sum and correction to activation, which joins those of the two samples before.
+
+        Returns whether a neuron's sum saturates.
+        """
         config, formats, lanes = self._config, self._config.formats, self.lanes
         start = self._activation_start
         # Lane k's registers are read in cycle h + Y + k.
@@ -156,7 +170,8 @@ class Tile(wiring.Component):
         exact = delay(m, round_half_up(difference, shift), 1, "rounded_z")
         m.submodules.activation = activation = ActivationUnit(config, len(exact))
         m.d.comb += activation.exact.eq(exact)
-        steps = select + 2 + activation.latency
+        rounding = select + 2
+        steps = rounding + activation.latency
 
         # What the neuron answered in the two sweeps before; read ahead, written with the new activation.
         value = q_shape(formats.activation)
@@ -165,10 +180,12 @@ class Tile(wiring.Component):
             config.array.family, data.StructLayout({"newer": value, "older": value}), depth, latency=self._read
         )
         turns_ahead, _, place_ahead = self._turns(m, self._activation_ahead, "place_ahead")
-        strobe = delay(m, Cat(turns).any(), steps, "activation_strobe", reset_less=False)
+        rounded = delay(m, Cat(turns).any(), rounding, "rounded_strobe", reset_less=False)
+        strobe = delay(m, rounded, activation.latency, "activation_strobe", reset_less=False)
         at = delay(m, place, steps - 1, "activation_place")
         bank = delay(m, this_parity, steps, "activation_parity")
-        present = delay(m, self._exists(m, place, "lives"), steps - 1, "activation_present")
+        lives = delay(m, self._exists(m, place, "lives"), rounding - 1, "rounded_lives")
+        present = delay(m, lives, activation.latency, "activation_present")
         present_ahead = delay(m, self._exists(m, place_ahead, "lives_ahead"), history.latency, "present_ahead")
         # As long as the activation to update with comes before the new one.
         newer = delay(m, history.read_data.newer, config.latency.early, "newer")
@@ -192,6 +209,7 @@ class Tile(wiring.Component):
             with m.If(delay(m, turns_ahead[k], 1 + history.latency, f"changes_ahead_{k}", reset_less=False)):
                 m.d.sync += register.update.eq(Mux(present_ahead, history.read_data.older, 0))
             m.d.comb += target.activations.eq(register)
+        return rounded & lives & overflows(activation.exact, formats.preactivation.width)
 
     def _turns(self, m, start, name):
         """Strobes for the lanes of a slot in turn, the first with ``start``; the lane; their place a cycle later.
@@ -249,6 +267,7 @@ class Tile(wiring.Component):
         m.d.comb += self.return_out.eq(self.returned)
 
     def _feedback(self, m, derivatives):
+        """Returns whether a delta for an update is 0."""
         config, formats = self._config, self._config.formats
         fraction = formats.activation.fraction_bits
         word = Signal(feedback_word(config))
@@ -261,8 +280,7 @@ class Tile(wiring.Component):
         place = self._place(word.slot, word.index)
         m.d.comb += derivatives.read_address.eq(Cat(place, word.bank))
         if config.latency.serial:
-            self._multiply_serially(m, word, compute, derivatives.read_data, self._negative(place))
-            return
+            return self._multiply_serially(m, word, compute, derivatives.read_data, self._negative(place))
         derivative = Cat(derivatives.read_data, Const(0, 1)).as_signed()
         # The next walk's scalar comes two cycles after the last order of this one, or later: it changes the register
         # when this one's derivatives have been read.
@@ -291,6 +309,7 @@ class Tile(wiring.Component):
                 target.correcting.enable.eq(delay(m, here & correction, 1, f"correcting_{k}", reset_less=False)),
                 target.correcting.value.eq(scaled),
             ]
+        return delay(m, strobe & ~correction, 1, "updating_strobe", reset_less=False) & (scaled == 0)
 
     def _multiply_serially(self, m, word, compute, derivative, negative):
         formats = self._config.formats
@@ -318,6 +337,7 @@ class Tile(wiring.Component):
                 target.correcting.enable.eq(here & correction),
                 target.correcting.value.eq(scaled),
             ]
+        return done & ~correction & (scaled == 0)
 
     def _negative(self, place):
         """Whether b of the neuron in that slot and lane is negative."""

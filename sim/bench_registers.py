@@ -60,7 +60,7 @@ async def registers(dut):
             assert response.resp == SLAVE_ERROR, register.name
     await bench.bus.write(bench.registers["SEED"].offset + 1, b"\x00")
     assert await bench.read("SEED") == 0xFFFF00FF, "only the strobed byte changes"
-    for offset in (max(register.offset for register in register_map(config)) + 4, 0xFC):
+    for offset in (max(register.offset for register in register_map(config)) + 4, 0x2C, 0xFC, 0x1FC):
         assert (await bench.bus.write(offset, bytes(4))).resp == SLAVE_ERROR
         assert (await bench.bus.read(offset, 4)).resp == SLAVE_ERROR
     await bench.finish()
@@ -95,8 +95,8 @@ async def out_of_turn(dut):
     await bench.write("COMMAND", flush=1, dump=1)
     await bench.until(dut.results_done, 2)
     await bench.until(dut.weights_done, row_words * config.bank_rows_used)
-    assert await bench.read("SAMPLES") == 2
-    assert await bench.read("FRAMING_ERRORS") == 0
+    assert await bench.read("SAMPLES_LOW") == 2
+    assert await bench.read("FRAMING_ERRORS_LOW") == 0
     await bench.write("CONTROL", train=1)
     await bench.write("ROW_FIRST", row=1)
     await bench.write("ROW_COUNT", rows=2)
@@ -121,51 +121,20 @@ async def framing(dut):
     # others are dense; then as events three wrong ones and a good one.
     dut.sample_budget.value = int(ends[2])
     await bench.until(dut.results_done, 1)
-    assert await bench.read("FRAMING_ERRORS") == 2
+    assert await bench.read("FRAMING_ERRORS_LOW") == 2
     await bench.write("CONTROL", train=1, events=1)
     dut.sample_budget.value = int(ends[2]) + 1
     await _cycles(20)
     await bench.write("CONTROL", train=1, events=0)
     dut.sample_budget.value = int(ends[3])
     await _cycles(60)
-    assert await bench.read("FRAMING_ERRORS") == 3
+    assert await bench.read("FRAMING_ERRORS_LOW") == 3
     await bench.write("CONTROL", train=1, events=1)
     dut.sample_budget.value = int(ends[7])
     await bench.until(dut.results_done, 2)
-    assert await bench.read("FRAMING_ERRORS") == 6
-    assert await bench.read("SAMPLES") == 2
+    assert await bench.read("FRAMING_ERRORS_LOW") == 6
+    assert await bench.read("SAMPLES_LOW") == 2
     await bench.finish()
-
-
-@cocotb.test()
-async def counters(dut):
-    """Multiply-accumulates as the cycle model counts them, and busy cycles while something is under way."""
-    bench = await _started(dut)
-    ends = bench.job.sample_ends
-    assert await bench.read("BUSY_CYCLES") == 0
-    dut.sample_budget.value = int(ends[3])
-    await bench.until(dut.results_done, 4)
-    # The updates of the samples before are still pending, and not frozen.
-    await bench.write("FREEZE", layers=1)
-    dut.sample_budget.value = int(ends[6])
-    await bench.until(dut.results_done, 7)
-    await bench.write("CONTROL", train=0)
-    dut.sample_budget.value = int(ends[7])
-    await bench.until(dut.results_done, 8)
-    await bench.write("CONTROL", train=1)
-    dut.sample_budget.value = int(ends[9])
-    await bench.until(dut.results_done, 10)
-    await bench.write("COMMAND", flush=1)
-    await _until_idle(bench)
-    busy, now = await bench.read("BUSY_CYCLES"), int(dut.cycle.value)
-    macs = await bench.read("MACS_LOW") + (await bench.read("MACS_HIGH") << 32)
-    assert await bench.read("BUSY_CYCLES") == busy, "an idle accelerator counts on"
-    await bench.finish()
-    assert bench.scoreboard is not None
-    assert macs == bench.scoreboard.model.macs > 0
-    config = bench.job.config
-    lanes = config.array.tiles * config.array.lanes
-    assert macs / (2 * lanes) < busy < now, (macs, busy, now)
 
 
 @cocotb.test()
@@ -194,4 +163,4 @@ async def restless(dut):
         bench.check()
     await bench.finish()
     assert int(dut.results_done.value) > 20
-    assert await bench.read("FRAMING_ERRORS") > 0
+    assert await bench.read("FRAMING_ERRORS_LOW") > 0

@@ -15,9 +15,9 @@ from cocotb.clock import Clock
 from cocotb.triggers import First, Timer
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
+from dfarray.event_counters import whole_counts
 from dfarray.register_map import register_map
 from dfarray.sim.job import Job, Mode, Phase
-from dfarray.sim.loop import combined_macs
 from dfarray.sim.scoreboard import MismatchError, SignatureScoreboard, TraceScoreboard, save_mismatch
 from dfarray.sim.trace_file import TraceReader, layout_of
 
@@ -44,7 +44,7 @@ class Bench:
         self._comparison: Future[None] | None = None
         self._poll = 256 * max(1, job.expected_cycles // 256)
         self._noise: list[int] = []
-        self._macs: dict[str, list[tuple[int, int]]] = {"MACS_HIGH": [], "MACS_LOW": []}
+        self._macs: list[tuple[int, int]] = []
 
     async def start(self):
         """Clock, reset, and the register port."""
@@ -73,6 +73,15 @@ class Bench:
         """Read a register's word."""
         return await self.bus.read_dword(self.registers[name].offset)
 
+    async def read_counter(self, name: str) -> tuple[int, int]:
+        """The cycle in which a counter was looked at, and its value."""
+        read = {"HIGH": [], "LOW": []}
+        for half in ("HIGH", "LOW", "HIGH"):
+            value = await self.read(f"{name}_{half}")
+            read[half].append((int(self.dut.read_cycle.value), value))
+        (found,) = whole_counts(name, read["HIGH"], read["LOW"])
+        return found
+
     async def read_noise(self):
         """Keep the state of the rounding noise for the outcome."""
         self._noise.append(await self.read("NOISE"))
@@ -87,9 +96,7 @@ class Bench:
         await self._count(
             self.dut.results_done, results, lambda: First(moved, Timer(self._poll * PERIOD_NS, "ns")), STALL_LIMIT
         )
-        for name in ("MACS_HIGH", "MACS_LOW", "MACS_HIGH"):
-            value = await self.read(name)
-            self._macs[name].append((int(self.dut.read_cycle.value), value))
+        self._macs.append(await self.read_counter("MACS"))
 
     async def _count(self, counter, target: int, trigger, limit: int):
         stalled, last = 0, -1
@@ -126,9 +133,8 @@ class Bench:
         self.check()
         self._comparison = self._worker.submit(self.scoreboard.finish)
         self._settle()
-        macs = combined_macs(self._macs["MACS_HIGH"], self._macs["MACS_LOW"])
         figures = {"cycles": int(self.dut.cycle.value), "seconds": time.perf_counter() - self._began}
-        figures |= {"macs": macs, "noise": self._noise}
+        figures |= {"macs": self._macs, "noise": self._noise}
         self.job.save_outcome(figures | self.scoreboard.figures())
 
 

@@ -20,7 +20,7 @@ from dfarray.console import CheckError
 from dfarray.fpga.host.board import weights_digest
 from dfarray.fpga.host.frames import Frame
 from dfarray.fpga.host.samples import sample_frames, suitable_layouts
-from dfarray.fpga.link.link import ByteLink
+from dfarray.fpga.link.link import ByteLink, HostLink
 from dfarray.fpga.link.linked import LinkedAccelerator
 from dfarray.fpga.link.protocol import VERSION, Command, LinkParameters, Status, weight_bytes
 from dfarray.golden.integer import IntegerNetwork
@@ -37,7 +37,12 @@ PARAMETERS = LinkParameters(buffer_bytes=512, slot_bytes=32, slots=16, watchdog_
 SAMPLES = 16
 """Between two looks at the weights."""
 
-_NONCE = 0x3A5C
+NONCE = 0x3A5C
+"""Argument of the script's HELLO, and its number."""
+
+
+LINKED = "dfarray_linked"
+"""Top module of an accelerator and its link."""
 
 
 class Mode(StrEnum):
@@ -82,6 +87,17 @@ def fuzzed_configuration() -> Configuration:
     )
 
 
+def linked_verilog(config: Configuration, link: ByteLink | HostLink) -> tuple[str, dict[str, tuple[int, str]]]:
+    """An accelerator with its initial weights behind a link: Verilog, and its ports as (width, "i" or "o")."""
+    linked = LinkedAccelerator(config, initial_weights(config), link)
+    ports = {}
+    for path, member, value in linked.signature.flatten(linked):
+        ports["__".join(map(str, path))] = (Value.cast(value), "i" if member.flow == In else "o")
+    text, _ = verilog_of(linked, ports, LINKED)
+    shapes = {"clk": (1, "i"), "rst": (1, "i")} | {name: (len(value), way) for name, (value, way) in ports.items()}
+    return text, shapes
+
+
 def script(config: Configuration, rounds: int, seed: int) -> Iterator[tuple[Frame, bytes]]:
     """Frames, and the payloads of their replies as the golden model has them.
 
@@ -93,9 +109,10 @@ def script(config: Configuration, rounds: int, seed: int) -> Iterator[tuple[Fram
     rows, width = config.bank_rows_used, config.array.tiles * config.array.lanes + 1
 
     def write(name: str, **fields: int) -> tuple[Frame, bytes]:
-        return Frame(Command.WRITE, registers[name].offset, registers[name].pack(**fields).to_bytes(4, "little")), b""
+        word = registers[name].pack(**fields).to_bytes(4, "little")
+        return Frame.register(Command.WRITE, registers[name].offset, word), b""
 
-    yield Frame(Command.HELLO, _NONCE >> 8), bytes([VERSION, *(s.bit_length() - 1 for s in (512, 32, 16))])
+    yield Frame(Command.HELLO, NONCE >> 8), bytes([VERSION, *(s.bit_length() - 1 for s in (512, 32, 16))])
     yield Frame(Command.READ, 0), registers["ID"].reset.to_bytes(4, "little")
     rate = config.training.rate
     yield write("LEARNING_RATE", mantissa=rate.mantissa, exponent=rate.exponent)
@@ -144,13 +161,18 @@ def _words(values: np.ndarray, size: int) -> bytes:
     return flat.view(np.uint8).reshape(-1, 4)[:, :size].tobytes()
 
 
+def numbered(step: int, frame: Frame, payload: bytes) -> tuple[bytes, bytes]:
+    """A step of the script as it goes onto the line, and its reply without COBS and CRC."""
+    number = (NONCE & 0xFF) + step & 0xFF
+    return frame.encoded(number), payload + bytes([Status.OK, number])
+
+
 def write_script(steps, path: Path) -> int:
     """Write the script as ``fuzz.cpp`` reads it; returns the number of steps."""
     count = 0
     with path.open("wb") as file:
         for count, (frame, payload) in enumerate(steps, 1):
-            number = (_NONCE & 0xFF) + count - 1 & 0xFF
-            for record in (frame.encoded(number), payload + bytes([Status.OK, number])):
+            for record in numbered(count - 1, frame, payload):
                 file.write(len(record).to_bytes(2, "little") + record)
     return count
 
@@ -172,14 +194,9 @@ def fuzz(mode: Mode, frames: int, directory: Path, *, seed: int = 1, rounds: int
     SimulationError
     """
     config = fuzzed_configuration()
-    linked = LinkedAccelerator(config, initial_weights(config), ByteLink(config, PARAMETERS))
-    ports = {}
-    for path, member, value in linked.signature.flatten(linked):
-        ports["__".join(map(str, path))] = (Value.cast(value), "i" if member.flow == In else "o")
-    text, _ = verilog_of(linked, ports, "dfarray_linked")
-    shapes = {"clk": (1, "i"), "rst": (1, "i")} | {name: (len(value), way) for name, (value, way) in ports.items()}
+    text, shapes = linked_verilog(config, ByteLink(config, PARAMETERS))
     main = Path(__file__).with_name("fuzz.cpp")
-    program = compile_program(text, "dfarray_linked", shapes, config.array.family, main, directory)
+    program = compile_program(text, LINKED, shapes, config.array.family, main, directory)
     path = directory.resolve() / f"script-{mode}-{seed}.bin"
     write_script(script(config, rounds or max(2, frames // 400), seed), path)
     command = [str(program), str(path), str(frames), str(seed), str(1 << PARAMETERS.watchdog_bits), str(mode)]

@@ -7,6 +7,7 @@ decided. The accelerator's Verilog is instantiated as generated; the trace looks
 import re
 from pathlib import Path
 
+from dfarray.event_counters import WALK, look
 from dfarray.sim.simplify import Contents
 from dfarray.sim.trace_file import layout_of
 from dfarray.trace_layout import WORD, TraceLayout
@@ -24,7 +25,7 @@ def write_harness(manifest: dict, contents: list[Contents], directory: Path) -> 
     ports = manifest["ports"]
     registers = [p for p in ports if p["name"].startswith("registers__")]
     layout = layout_of(manifest)
-    inputs = _words("input", [*map(_shown, manifest["trace"]["inputs"]), _macs_read(manifest)], layout.inputs)
+    inputs = _words("input", [*map(_shown, manifest["trace"]["inputs"]), "macs_looked"], layout.inputs)
     outputs = _words("output", list(map(_shown, manifest["trace"]["outputs"])), layout.outputs)
     words = [*_names("input", layout.inputs), *_names("output", layout.outputs)]
     widths = {p["name"]: p["width"] for p in ports}
@@ -34,6 +35,9 @@ def write_harness(manifest: dict, contents: list[Contents], directory: Path) -> 
         "@REGISTER_CONNECTIONS@": "\n    ".join(f".{p['name']}({p['name']})," for p in registers),
         "@TOP@": manifest["top"],
         "@CONTENTS@": "\n    ".join(reading_contents(contents)),
+        "@MACS@": str(next(r["offset"] for r in manifest["registers"] if r["name"] == "MACS_LOW")),
+        "@MACS_PLACE@": str(look("MACS", -1)),
+        "@WALK@": str(WALK),
         "@VALUE_BITS@": str(widths["samples__value"]),
         "@INDEX_BITS@": str(widths["samples__index"]),
         "@LABEL_BITS@": str(widths["samples__label"]),
@@ -86,12 +90,6 @@ def _shown(entry: dict) -> str:
     gate = _reference(entry["gate"])
     condition = " || ".join(f"{gate} == {code}" for code in entry["when"])
     return f"(({condition}) ? {value} : {entry['width']}'d0)"
-
-
-def _macs_read(manifest: dict) -> str:
-    """Whether MACS_LOW is read in this cycle."""
-    (offset,) = (r["offset"] for r in manifest["registers"] if r["name"] == "MACS_LOW")
-    return f"(registers__arvalid && registers__arready && registers__araddr == {offset})"
 
 
 def _words(name: str, values: list[str], layout: TraceLayout) -> list[str]:

@@ -24,6 +24,10 @@ module dfarray_bench(
   output reg [@INPUT_BITS@+64-1:0] signed_record /*verilator public_flat_rw*/,
   @REGISTER_PORTS@
 );
+  // The counter of multiply-accumulates is to be looked at for a read of it.
+  reg macs_wanted;
+  wire macs_looked = macs_wanted && cycle % @WALK@ == @MACS_PLACE@;
+
   reg samples_valid, samples_last;
   reg [@VALUE_BITS@-1:0] samples_value;
   reg [@INDEX_BITS@-1:0] samples_index;
@@ -87,7 +91,7 @@ module dfarray_bench(
   always @(posedge clk) begin
     if (reset) begin
       draw <= 32'h12345678;
-      cycle <= 0; unknown_seen <= 0; read_cycle <= 0;
+      cycle <= 0; unknown_seen <= 0; read_cycle <= 0; macs_wanted <= 0;
       samples_valid <= 0; samples_value <= 0; samples_index <= 0; samples_label <= 0; samples_last <= 0; samples_played <= 0;
       results_ready <= 0; results_done <= 0;
       weights_in_valid <= 0; weights_in_data <= 0; weights_played <= 0;
@@ -96,6 +100,8 @@ module dfarray_bench(
       draw <= draw_b ^ (draw_b << 5);
       cycle <= cycle + 1;
       if (registers__arvalid && registers__arready) read_cycle <= cycle;
+      if (registers__arvalid && registers__arready && registers__araddr == @MACS@) macs_wanted <= 1;
+      else if (macs_looked) macs_wanted <= 0;
 
       if (!samples_valid || samples_ready) begin
         samples_valid <= 0;

@@ -10,6 +10,7 @@ from typing import IO
 
 import numpy as np
 
+from dfarray.event_counters import whole_counts
 from dfarray.register_map import register_map
 from dfarray.sim.job import Job
 from dfarray.sim.scoreboard import MismatchError, SignatureScoreboard, TraceScoreboard
@@ -161,15 +162,6 @@ def _outcome(job: Job) -> dict:
     for line in _outcome_path(job).read_text(encoding="utf-8").splitlines():
         name, cycle, value = line.split()
         read.setdefault(name, []).append((int(cycle), int(value)))
-    macs = combined_macs(read.get("MACS_HIGH", []), read.get("MACS_LOW", []))
+    macs = whole_counts("MACS", read.get("MACS_HIGH", []), read.get("MACS_LOW", []))
     noise = [value for _, value in read.get("NOISE", [])]
     return {"cycles": read["cycles"][0][0], "macs": macs, "noise": noise}
-
-
-def combined_macs(high: list[tuple[int, int]], low: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Cycles and values of the 64-bit counter, from reads of its high, low and high half one after the other."""
-    found = []
-    for (_, before), (_, after), (cycle, value) in zip(high[::2], high[1::2], low, strict=True):
-        # If the high half moved meanwhile, a large low half belongs to the first one read.
-        found.append((cycle, (before if value >> 31 else after) << 32 | value))
-    return found

@@ -72,7 +72,7 @@ class Scoreboard(ABC):
     cycles : int
         Compared so far.
     macs : list of int
-        What the model counted up to where each read of MACS_LOW looked.
+        What the model counted up to where each read of MACS_LOW found it.
     """
 
     def __init__(self, config: Configuration, weights, layout: RecordLayout):
@@ -105,8 +105,8 @@ class Scoreboard(ABC):
     def follow(self, records: np.ndarray) -> None:
         """Compare the next cycles, all but the last few.
 
-        A read of MACS_LOW answers with what was decided some cycles before: to know what the model counted then, it is
-        stopped there, so the last cycles wait until it is known what is read after them.
+        A look at MACS finds what was decided some cycles before: to know what the model counted then, it is stopped
+        there, so the last cycles wait until it is known what is looked at after them.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class Scoreboard(ABC):
         done, ahead = 0, COUNTED - 1
         for stop in np.flatnonzero(read[ahead:]).tolist():
             self._compare_part(inputs[done:stop], records[done:stop])
-            self.macs.append(self.model.macs)
+            self.macs.append(self.model.counters["MACS"])
             done = stop
         self._compare_part(inputs[done:-ahead], records[done:-ahead])
         self._waiting = records[-ahead:].copy()

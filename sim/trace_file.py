@@ -20,7 +20,7 @@ class RecordLayout:
     Attributes
     ----------
     inputs : TraceLayout
-        What the golden model is shown, and last a bit: MACS_LOW was read in this cycle.
+        What the golden model is shown, and last a bit: MACS was looked at in this cycle for a read.
     outputs : TraceLayout
         The compared signals, as the golden model packs them.
     """
@@ -39,7 +39,7 @@ class RecordLayout:
         return self.inputs.words + 1
 
     def unpack_inputs(self, records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs, int64 (cycles, input signals), and whether MACS_LOW was read, bool (cycles,)."""
+        """Inputs, int64 (cycles, input signals), and whether MACS was looked at, bool (cycles,)."""
         values = self.inputs.unpack(records[:, : self.inputs.words])
         return values[:, :-1], values[:, -1] != 0
 

@@ -1,12 +1,13 @@
 """A board as its registers, weights and samples: what the driver and the self-test are made of."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from zlib import crc32
 
 import numpy as np
 
 from dfarray.configuration import Configuration
+from dfarray.event_counters import EVENT_COUNTERS, whole_count
 from dfarray.fpga.host.frames import Frame, Reply
 from dfarray.fpga.host.samples import choose_layout, sample_frames
 from dfarray.fpga.host.session import LinkError, Port, Session
@@ -84,8 +85,12 @@ class Board:
 
     def read(self, name: str) -> int:
         """A register's word."""
-        (reply,) = self._done([Frame(Command.READ, self._registers[name].offset)])
-        return int.from_bytes(reply.payload, "little")
+        (word,) = self._words([self._registers[name].offset])
+        return word
+
+    def _words(self, addresses: Iterable[int]) -> list[int]:
+        frames = [Frame.register(Command.READ, address) for address in addresses]
+        return [int.from_bytes(reply.payload, "little") for reply in self._done(frames)]
 
     def write(self, name: str, **fields: int) -> None:
         """Write a register by its fields; those not named become 0."""
@@ -93,7 +98,7 @@ class Board:
 
     def _writing(self, name: str, **fields: int) -> Frame:
         register = self._registers[name]
-        return Frame(Command.WRITE, register.offset, register.pack(**fields).to_bytes(4, "little"))
+        return Frame.register(Command.WRITE, register.offset, register.pack(**fields).to_bytes(4, "little"))
 
     def _done(self, frames) -> Iterator[Reply]:
         """Exchange frames; a frame that failed raises."""
@@ -108,22 +113,28 @@ class Board:
         return list(self._done(frames))
 
     def counters(self) -> dict[str, int]:
-        """What both sides counted: the link's errors, the array's work, and the driver's repetitions."""
-        names = ["SAMPLES", "FRAMING_ERRORS", "BUSY_CYCLES", "MACS_HIGH", "MACS_LOW"]
-        places = [self._registers[name].offset for name in names]
-        places += [LINK_REGISTERS + 4 * k for k in range(len(COUNTERS))]
-        words = [
-            int.from_bytes(reply.payload, "little") for reply in self._all([Frame(Command.READ, p) for p in places])
-        ]
-        samples, framing, busy, high, low, *link = words
-        found = {"samples": samples, "discarded_samples": framing, "busy_cycles": busy, "macs": high << 32 | low}
-        return found | dict(zip(COUNTERS, link, strict=True)) | asdict(self.session.counts)
+        """What both sides counted: the array's events, the link's errors, and the driver's repetitions.
+
+        They can be read at any time; those of a training are differences.
+
+        Returns
+        -------
+        dict : names of :data:`dfarray.event_counters.EVENT_COUNTERS` and the link's ``COUNTERS`` in lower case, and of
+        :class:`dfarray.fpga.host.session.LineCounts`.
+        """
+        halves = [f"{name}_{half}" for half in ("HIGH", "LOW", "HIGH") for name in EVENT_COUNTERS]
+        places = [self._registers[half].offset for half in halves]
+        words = self._words([*places, *(LINK_REGISTERS + 4 * k for k in range(len(COUNTERS)))])
+        count = len(EVENT_COUNTERS)
+        triples = zip(words[:count], words[count : 2 * count], words[2 * count : 3 * count], strict=True)
+        events = {name.lower(): whole_count(*read) for name, read in zip(EVENT_COUNTERS, triples, strict=True)}
+        return events | dict(zip(COUNTERS, words[3 * count :], strict=True)) | asdict(self.session.counts)
 
     def clock_and_baud(self) -> tuple[float, int]:
         """Clock of the array in Hz, and baud rate of the line, as the bitstream was made."""
         first = LINK_REGISTERS + 4 * len(COUNTERS)
-        clock, baud = self._all([Frame(Command.READ, first + 4 * k) for k in range(2)])
-        return int.from_bytes(clock.payload, "little") * 1e4, int.from_bytes(baud.payload, "little") * 100
+        clock, baud = self._words([first, first + 4])
+        return clock * 1e4, baud * 100
 
     def flush(self) -> None:
         """Apply the pending updates."""
@@ -238,7 +249,7 @@ class Board:
         """
         layout = choose_layout(self.config, x) if layout is None else layout
         labels = np.zeros(len(x), dtype=int) if labels is None else labels
-        before = self.read("SAMPLES")
+        before = self.read("SAMPLES_LOW")
 
         def frames():
             yield self._writing("CONTROL", train=int(train), events=int(layout.events))
@@ -250,7 +261,7 @@ class Board:
         for reply in self._done(frames()):
             if reply.payload:
                 yield self._answer(reply.payload)
-        done = self.read("SAMPLES") - before & 0xFFFF_FFFF
+        done = self.read("SAMPLES_LOW") - before & 0xFFFF_FFFF
         if done != len(x):
             raise LinkError(f"the board answered {done} samples, not the {len(x)} that were sent")
 

@@ -6,7 +6,7 @@ from zlib import crc32
 
 from cobs import cobs
 
-from dfarray.fpga.link.protocol import CRC_BYTES, DELIMITER
+from dfarray.fpga.link.protocol import CRC_BYTES, DELIMITER, PAGE_SHIFT, Command
 
 _END = bytes([DELIMITER])
 _LONGEST_REPLY = 1024
@@ -29,6 +29,11 @@ class Frame:
     command: int
     argument: int = 0
     payload: bytes = b""
+
+    @classmethod
+    def register(cls, command: Command, address: int, payload: bytes = b"") -> "Frame":
+        """READ or WRITE of a register."""
+        return cls(command | address >> 8 << PAGE_SHIFT, address & 0xFF, payload)
 
     def encoded(self, sequence: int) -> bytes:
         """As it goes onto the line."""

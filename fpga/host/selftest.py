@@ -45,7 +45,7 @@ def configuration_of(session: Session, file: Path | None) -> Configuration:
     if file is not None:
         return load_configuration(file)
     (register,) = (register for register in register_map(shipped("digits")) if register.name == "CONFIGURATION")
-    (reply,) = session.exchange([Frame(Command.READ, register.offset)])
+    (reply,) = session.exchange([Frame.register(Command.READ, register.offset)])
     digest = int.from_bytes(reply.payload, "little")
     for name in shipped_names():
         if configuration_crc(config := shipped(name)) == digest:

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from dfarray.configuration import Configuration
 from dfarray.fpga.link.protocol import (
     COUNTERS,
+    PAGE_SHIFT,
     VERSION,
     Command,
     LinkParameters,
@@ -115,7 +116,7 @@ class Executor(wiring.Component):
         patience = Signal(self._parameters.watchdog_bits + 1)
         m.d.comb += self._expired.eq(patience[-1])
         m.d.sync += patience.eq(Mux(self._waits & ~self._moves & ~self._expired, patience + 1, 0))
-        bus = self.registers
+        bus, address = self.registers, Cat(self._argument, self._command[PAGE_SHIFT])
         m.d.comb += [
             feeder.layout.eq(self._command[3:6]),
             feeder.last.eq(self._command[6]),
@@ -126,8 +127,8 @@ class Executor(wiring.Component):
             self.data.eq(self._work[:8]),
             check.data.eq(self._work[0]),
             self.slot.eq(Mux(self._refuses, self._expected, self._sequence)),
-            bus.awaddr.eq(self._argument),
-            bus.araddr.eq(self._argument),
+            bus.awaddr.eq(address),
+            bus.araddr.eq(address),
             bus.wdata.eq(self._work),
             bus.wstrb.eq(0b1111),
             bus.bready.eq(1),
@@ -235,7 +236,7 @@ class Executor(wiring.Component):
                     m.next = "DISCARD"
                 with m.Case(Command.READ):
                     m.next = "READ_ADDRESS"
-                    with m.If(self._argument[7]):
+                    with m.If(self._argument[7] & ~self._command[PAGE_SHIFT]):
                         m.next = "READ_COUNTER"
                 with m.Case(Command.WRITE):
                     m.d.sync += self._count.eq(4 - 1)

@@ -6,7 +6,7 @@ from enum import IntEnum, IntFlag
 from dfarray.configuration import Configuration
 from dfarray.line import LARGEST_FRAME, label_bytes, logit_bytes
 
-VERSION = 1
+VERSION = 2
 
 DELIMITER = 0x00
 """Ends every frame, and is nowhere in one: what is between two of them is encoded by COBS."""
@@ -15,10 +15,13 @@ CRC_BYTES = 4
 """CRC-32 (that of zlib), least significant byte first."""
 
 LINK_REGISTERS = 0x80
-"""Addresses from here on are the link's own, below them those of the accelerator's register map."""
+"""Addresses from here to 0xff are the link's own, the others those of the accelerator's register map."""
 
 COUNTERS = ("line_errors", "bad_frames", "overruns", "out_of_sequence", "timeouts")
 """The link's counters of 16 bits, at ``LINK_REGISTERS`` + 4 k."""
+
+REJECTIONS = ("bad_frames", "overruns", "out_of_sequence")
+"""Those of frames that were not carried out."""
 
 FACTS = ("clock", "baud")
 """Behind the counters: the clock in units of 10 kHz, the baud rate in hundreds; 0 where there is no UART."""
@@ -35,6 +38,10 @@ class Command(IntEnum):
     LOAD = 5
     DUMP = 6
     DIGEST = 7
+
+
+PAGE_SHIFT = 3
+"""Bit of a READ's or WRITE's second byte that is bit 8 of the address; the others are the argument."""
 
 
 class Format(IntEnum):

@@ -57,7 +57,7 @@ def build(config: Configuration, weights: list[np.ndarray]) -> Machine:
     """Lay out the machine's state after reset."""
     state, pins = _zeros(1, STATE), _zeros(1, PINS)
     first = state[0]
-    first["noise"] = first_state(config.training.seed)
+    first["noise"], first["was_quiet"] = first_state(config.training.seed), 1
     first["complete_at"] = first["discard_at"] = first["done_at"] = INFINITE
     for name in ("last_packet", "last_load", "last_first", "last_activate", "collector_until", "complete_until"):
         first[name] = LONG_AGO
@@ -166,7 +166,15 @@ def _parameters(config: Configuration) -> np.ndarray:
 def _slots(config: Configuration) -> np.ndarray:
     groups = {item.slot: (group, base) for group, (item, base) in enumerate(config.output_groups)}
     rows = [
-        (item.layer, item.base, item.neurons, item.active_tiles, item.active_lanes, *groups.get(item.slot, (-1, 0)))
+        (
+            item.layer,
+            item.fan_in,
+            item.base,
+            item.neurons,
+            item.active_tiles,
+            item.active_lanes,
+            *groups.get(item.slot, (-1, 0)),
+        )
         for item in config.passes
     ]
     return np.array(rows, dtype=SLOT)

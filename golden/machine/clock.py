@@ -64,6 +64,7 @@ def run(inputs, records, signatures, machine):
         sign(trace)
         if len(signatures):
             signatures[n] = trace.signature[0]
+        count(s, shown, pins)
         # What follows in the next one.
         samples.step(s, p, intake)
         was, at_rest = s.state, s.was_quiet
@@ -107,6 +108,22 @@ def run(inputs, records, signatures, machine):
         s.dump_waits |= pins.dump
         s.activate_next, s.activate_before, s.was_delivered, s.error_was_busy = activates, activate, delivered, busy
         s.cycle += 1
+
+
+@compiled_together
+def count(s, shown, pins):
+    """Events of this cycle that its state and what it shows tell of."""
+    asked = s.seed_waits or s.flush_waits or s.load_waits or s.dump_waits
+    something = asked or shown.samples_complete
+    if s.state != IDLE or not s.was_quiet or something:
+        s.busy_cycles += 1
+    if s.state == IDLE and not something:
+        s.input_waits += 1
+    unread = shown.results_valid and not pins.results_ready
+    if unread or (shown.weights_out_valid and not pins.weights_ready):
+        s.host_waits += 1
+    if shown.results_valid and shown.results_last and pins.results_ready:
+        s.samples += 1
 
 
 @compiled_together

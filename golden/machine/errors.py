@@ -25,7 +25,9 @@ def finish(s, p, context, errors):
     corrects = context.kind == TRAIN and context.v and not context.freeze_v >> p.hidden_layers & 1
     for c in range(classes):
         less = kappa(errors.g[1 - context.parity, c], gram, p) if corrects else np.int64(0)
-        errors.logits[c] = clip(rounded(errors.sums[c] - less, p.logit_shift), p.logit_lo, p.logit_hi)
+        exact = rounded(errors.sums[c] - less, p.logit_shift)
+        errors.logits[c] = clip(exact, p.logit_lo, p.logit_hi)
+        s.logit_saturations += errors.logits[c] != exact
     s.prediction = 0
     for c in range(1, classes):
         if errors.logits[c] > errors.logits[s.prediction]:
@@ -40,7 +42,7 @@ def finish(s, p, context, errors):
         else:
             for c in range(classes):
                 errors.fresh[c] = rounded(errors.logits[c], p.logit_fraction - p.error_fraction)
-        _scale(p, context, errors.fresh)
+        _scale(s, p, context, errors.fresh)
 
 
 @compiled_together
@@ -61,14 +63,16 @@ def _softmax(p, prediction, errors):
 
 
 @compiled_together
-def _scale(p, context, fresh):
+def _scale(s, p, context, fresh):
     """Turn p_c, or z_c, into g_c = eta e_c."""
     left = max(np.int64(0), p.delta_fraction - p.error_fraction)
     right = context.exponent + p.error_fraction - p.delta_fraction + left
     for c in range(p.classes):
         target = np.int64(1) << p.error_fraction if c == context.label else np.int64(0)
         e = clip(fresh[c] - target, p.error_lo, p.error_hi)
-        fresh[c] = clip(rounded(e * context.mantissa << left, right), p.delta_lo, p.delta_hi)
+        exact = rounded(e * context.mantissa << left, right)
+        fresh[c] = clip(exact, p.delta_lo, p.delta_hi)
+        s.delta_saturations += fresh[c] != exact
 
 
 @compiled_together

@@ -86,6 +86,8 @@ def at_head(s, p, lanes, trace, word):
         magnitude = rounded(trace.scalar[t] * slope, p.activation_fraction)
         lanes.shadow[word.correction, j] = clip(lanes.sign[word.slot, j] * magnitude, p.delta_lo, p.delta_hi)
         lanes.shadow_valid[word.correction, j] = 1
+        if word.correction == SHADOW and lanes.shadow[SHADOW, j] == 0:
+            s.zero_deltas += 1
     if word.final:
         s.done_at, s.done_kind, s.done_serial = s.cycle + p.delivery, word.correction, word.serial
 

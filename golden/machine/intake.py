@@ -91,6 +91,7 @@ def transfer(s, p, intake, pins):
         s.next_index = index + 1
         if wrong:
             s.dropping, s.discard_at = 1, s.cycle + DISCARD
+            s.framing_errors += 1
         wait(s, p, intake, index, pins)
     elif s.discard_at != INFINITE:
         wait(s, p, intake, 0, pins)

@@ -67,17 +67,18 @@ def use_deltas(cycle, p, lanes, trace):
 
 @compiled_together
 def hidden_row(cycle, p, lanes, trace, packet, fused):
-    """A FORWARD or FUSED row: update, write back, accumulate."""
+    """A FORWARD or FUSED row: update, write back, accumulate; returns how many weights saturated."""
     address, x_prev, x_cur = packet.address, np.int32(packet.x_prev), np.int32(packet.x_cur)
     if packet.first:
         use_deltas(cycle, p, lanes, trace)
-    weights, step = lanes.bank[address], lanes.step
+    weights, step, saturated = lanes.bank[address], lanes.step, np.int64(0)
     if fused:
         bits, shift, lo, hi = lanes.scratch[0], p.update_shift, p.weight_lo, p.weight_hi
         draw(p, lanes, packet.noise, bits)
         for j in range(len(weights)):
-            u = (np.int64(step[j]) * np.int64(x_prev) + bits[j]) >> shift
-            weights[j] = clip(np.int64(weights[j]) - u, lo, hi)
+            updated = np.int64(weights[j]) - ((np.int64(step[j]) * np.int64(x_prev) + bits[j]) >> shift)
+            weights[j] = clip(updated, lo, hi)
+            saturated += weights[j] != updated
         show_writes(p, trace, cycle + hop(p) + 2 + p.align, address, weights, lanes.held[DELTA_VALID])
     accumulator = lanes.accumulator
     if packet.first:
@@ -94,6 +95,7 @@ def hidden_row(cycle, p, lanes, trace, packet, fused):
             for t in range(p.tiles):
                 j = k * p.tiles + t
                 hold(trace, lanes, cycle + hop(p) + t + p.sum + 1, RESULT, j, accumulator[j])
+    return saturated
 
 
 @compiled_together

@@ -18,7 +18,8 @@ from dfarray.golden.machine.registers import (
 
 @compiled_together
 def activate(cycle, p, lanes, trace, packet, neurons):
-    """Turn a slot's sums into activations, corrected for the pending update."""
+    """Turn a slot's sums into activations, corrected for the pending update; returns how many sums saturated."""
+    saturated = np.int64(0)
     slot, bank = packet.slot, packet.parity
     latest, before = lanes.history[0, slot], lanes.history[1, slot]
     for k in range(p.lanes):
@@ -30,37 +31,44 @@ def activate(cycle, p, lanes, trace, packet, neurons):
             hold(trace, lanes, h + p.multiply + 2, KAPPA, j, less)
             a = np.int64(0)
             if j < neurons:
-                z = clip(rounded(lanes.held[RESULT, j] - less, p.z_shift), p.z_lo, p.z_hi) - p.z_lo
+                exact = rounded(lanes.held[RESULT, j] - less, p.z_shift)
+                z = clip(exact, p.z_lo, p.z_hi) - p.z_lo
+                saturated += exact != z + p.z_lo
                 a, lanes.slope[bank, slot, j] = lanes.functions[0, z], lanes.functions[1, z]
             shown = h + p.correct + p.activated + k
             hold(trace, lanes, shown, ACTIVATION, j, a)
             hold(trace, lanes, shown, GRAM_ACTIVATION, j, latest[j])
             hold(trace, lanes, shown - p.early, UPDATE_ACTIVATION, j, before[j])
             before[j], latest[j] = latest[j], a
+    return saturated
 
 
 @compiled_together
 def output_row(cycle, p, lanes, trace, packet, fused, group):
-    """One class of an output group, OUT or OUT_FUSED; returns the sum over all tiles."""
+    """One class of an output group, OUT or OUT_FUSED: the sum over all tiles, and how many weights saturated."""
     bits, products = lanes.scratch[0], lanes.scratch[1]
     weights, activation, x_prev = lanes.bank[packet.address], lanes.held[ACTIVATION], lanes.held[UPDATE_ACTIVATION]
     delta, shift, lo, hi = packet.value, p.update_shift, p.weight_lo, p.weight_hi
-    c = packet.address - p.output_base
+    c, saturated = packet.address - p.output_base, np.int64(0)
     if fused:
         draw(p, lanes, packet.noise, bits)
         for j in range(p.neurons_all):
-            weights[j] = clip(weights[j] - ((delta * x_prev[j] + bits[j]) >> shift), lo, hi)
+            updated = weights[j] - ((delta * x_prev[j] + bits[j]) >> shift)
+            weights[j] = clip(updated, lo, hi)
+            saturated += weights[j] != updated
         show_writes(p, trace, cycle + hop(p) + 2 + p.align, packet.address, weights, lanes.every)
         if group == 0:
-            lanes.bias[c] = clip(lanes.bias[c] - ((delta * p.one + bits[p.neurons_all]) >> shift), lo, hi)
+            updated = lanes.bias[c] - ((delta * p.one + bits[p.neurons_all]) >> shift)
+            lanes.bias[c] = clip(updated, lo, hi)
+            saturated += lanes.bias[c] != updated
             written = cycle + hop(p) + p.tiles + 2 + p.align
             show_write(trace, written, p.neurons_all, packet.address, np.int64(lanes.bias[c]))
     if not packet.last:
-        return np.int64(0)
+        return np.int64(0), saturated
     for j in range(p.neurons_all):
         products[j] = weights[j] * activation[j]
     products[p.neurons_all] = lanes.bias[c] * p.one if group == 0 else 0
-    return show_partials(cycle, p, trace, products)
+    return show_partials(cycle, p, trace, products), saturated
 
 
 @compiled_together

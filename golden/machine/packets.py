@@ -61,7 +61,9 @@ def send_output(s, p, slots, contexts, lanes, trace, errors, chains):
         packet.value = errors.g[context.parity, c]
         packet.noise = row_word(context.noise, packet.address) if p.stochastic else 0
     s.macs += slot.neurons * ((1 if answered else 0) + (1 if fused else 0))
-    errors.sums[c] += outputs.output_row(s.cycle, p, lanes, trace, packet, fused, slot.group)
+    total, saturated = outputs.output_row(s.cycle, p, lanes, trace, packet, fused, slot.group)
+    errors.sums[c] += total
+    s.weight_saturations += saturated
 
 
 @compiled_together
@@ -83,7 +85,7 @@ def send_activate(s, p, slots, contexts, lanes, trace, chains):
     packet = new_packet(s, p, chains)
     packet.op, packet.slot, packet.parity, packet.first = ACTIVATE_OPERATION, number, context.parity, context.correct
     packet.value = context.gram if context.correct else 0
-    outputs.activate(s.cycle, p, lanes, trace, packet, slot.neurons)
+    s.activation_saturations += outputs.activate(s.cycle, p, lanes, trace, packet, slot.neurons)
     trains = context.kind == TRAIN
     if number + 1 < p.slots:
         pending = trains and context.v and not context.freeze_v >> (slots[number + 1].layer - 1) & 1
@@ -106,10 +108,6 @@ def decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chai
     slot = slots[number]
     layer, last_slot = slot.layer, number == p.slots - 1
     learns = context.u and not context.freeze_u >> (layer - 1) & 1
-    if row == 0 and learns and not (s.was_delivered and s.last_first < s.cycle - 2):
-        return
-    if row == 0 and s.cycle - chains.row_at[number] <= p.align + 2:
-        return
     if layer == 1:
         sample = s.sample - 1 - (context.kind == NULL and context.v)
         entries, entry = intake.listed[sample & 3], intake.rows[sample & 3, max(row - 1, 0)]
@@ -123,12 +121,19 @@ def decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chai
             for earlier in range(below):
                 entries -= hidden.entries[earlier]
             if entries <= row:
+                s.activation_waits += 1
                 return
         last, entry = complete and row == entries, hidden.rows[hidden.starts[below] + max(row - 1, 0)]
+    undelivered = learns and not (s.was_delivered and s.last_first < s.cycle - 2)
+    if row == 0 and (undelivered or s.cycle - chains.row_at[number] <= p.align + 2):
+        s.error_waits += 1
+        return
     if last:
         if s.activate or s.activate_before or s.cycle - s.last_activate < p.lanes:
+            s.activation_waits += 1
             return
         if last_slot and s.u and errors.ready_from[context.parity] >= s.cycle:
+            s.error_waits += 1
             return
     packet = new_packet(s, p, chains)
     packet.op, packet.first, packet.last, packet.address = FUSED if s.u else FORWARD, row == 0, last, slot.base
@@ -141,7 +146,7 @@ def decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chai
         s.macs += slot.neurons * ((1 if context.kind != NULL else 0) + (1 if learns else 0))
     if s.u and p.stochastic:
         packet.noise = row_word(context.noise, packet.address)
-    rows.hidden_row(s.cycle, p, lanes, trace, packet, s.u)
+    s.weight_saturations += rows.hidden_row(s.cycle, p, lanes, trace, packet, s.u)
     chains.row_at[number] = s.cycle
     if row == 0:
         s.last_first = s.cycle
@@ -173,6 +178,7 @@ def end_slot(s, p, contexts, intake, hidden, errors, slot):
     correct = context.v and context.kind == TRAIN and not context.freeze_v >> (slot.layer - 1) & 1
     total = intake.gram[(s.sample - 1) & 3] if slot.layer == 1 else hidden.gram[slot.layer - 2]
     waiting.slot, waiting.correct = s.slot, int(correct)
+    s.skipped_rows += slot.fan_in - (s.row - 1)  # One of the rows was the bias.
     waiting.gram = gram_code(total + p.one * p.one, p)
     s.activate, s.row, s.last_end = 1, 0, s.cycle
     s.slot += 1

@@ -41,7 +41,7 @@ PARAMETERS = _record(
 """The configuration as plain integers; ``tree`` is S, ``neurons_all`` P; ``align``, ``sum``, ``correct``, ``early`` and
 ``settle`` are K, E, Y, D and Q."""
 
-SLOT = _record("layer base neurons active_tiles active_lanes group output_base")
+SLOT = _record("layer fan_in base neurons active_tiles active_lanes group output_base")
 """A slot's pass; of the last hidden layer also its output group (else -1) and that one's first row."""
 
 CONTEXT = _record("kind u v freeze_u freeze_v freeze parity noise label mantissa exponent slot correct gram")
@@ -49,7 +49,8 @@ CONTEXT = _record("kind u v freeze_u freeze_v freeze parity noise label mantissa
 
 STATE = _record(
     """
-    cycle macs
+    cycle samples framing_errors busy_cycles macs input_waits error_waits activation_waits host_waits
+    skipped_rows zero_deltas weight_saturations activation_saturations logit_saturations delta_saturations
     state slot row u v freeze_u freeze_v parity noise activate output output_row output_from
     delivered corrected last_packet last_load last_first last_activate last_end error_busy
     activate_next activate_before was_delivered was_quiet error_was_busy asks asked_slot asked_pending asked_bank
@@ -65,7 +66,7 @@ STATE = _record(
     words_in words_out word_left
     """
 )
-"""Registers of the sequencer, the collector, the sample intake, the error unit and the feedback unit."""
+"""Event counters; registers of the sequencer, the collector, the sample intake, the error and the feedback unit."""
 
 PACKET = _record("op address x_prev x_cur value first last tile lane slot parity noise")
 """A broadcast packet on its way to the head of the chain."""
