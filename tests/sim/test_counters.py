@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from accelerators import accelerator
-from test_mutants import Mutant, generate_mutant
+from edited_hardware import generate_edited
 
 from dfarray.event_counters import EVENT_COUNTERS
 from dfarray.golden.cycle import CycleModel
@@ -166,7 +166,7 @@ QUICK = "events before a look counted again"
 def test_a_design_that_miscounts_is_found(name, tmp_path):
     *edit, counter = MUTANTS[name]
     config = CONFIGURATIONS["generic, two hidden layers"]
-    generate_mutant(Mutant(*edit, counter, config), all_over(config), tmp_path / "mutant")
+    generate_edited(*edit, config, all_over(config), tmp_path / "mutant")
     job, readings = counted(config, tmp_path, tmp_path / "mutant")
     with pytest.raises(AssertionError, match=counter):
         check(job, readings)
