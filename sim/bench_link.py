@@ -11,11 +11,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
 from dfarray.fpga.host.frames import Frame
-from dfarray.fpga.link.protocol import COUNTERS, CRC_BYTES, LINK_REGISTERS, REJECTIONS, Command, LinkParameters, Status
-from dfarray.sim.fuzz import fuzzed_configuration, numbered, script
-
-PARAMETERS = LinkParameters(buffer_bytes=512, slot_bytes=32, slots=16, watchdog_bits=15)
-"""As in :mod:`dfarray.sim.fuzz`, whose script is played; the watchdog leaves time to overrun the buffer."""
+from dfarray.fpga.link.protocol import COUNTERS, CRC_BYTES, LINK_REGISTERS, REJECTIONS, Command, Status
+from dfarray.sim.fuzz import PARAMETERS, fuzzed_configuration, numbered, script
 
 DIVISOR = 4
 PERIOD_NS = 10
@@ -25,6 +22,9 @@ QUIET_BITS = 400
 
 PATIENCE = 60
 """Frames sent again before the link is taken to hang."""
+
+WORKING = 0b010
+"""Of the lights."""
 
 AHEAD, BEFORE = 3, 12
 """Frames of the script that a disturbance may take, from behind and from before the one whose turn it is."""
@@ -229,10 +229,9 @@ class Host:
         await Timer(3 * (1 << PARAMETERS.watchdog_bits) * PERIOD_NS, "ns")
         self.line.end_piece()
 
-    async def account(self):
-        """The link's counters are those of a receiver that keeps to the rules."""
+    async def counters(self) -> dict[str, int]:
+        """The link's, after the script."""
         line, number, counted = self.line, self.steps[-1][1][-1], {}
-        refused = line.pieces - line.hellos - (len(self.steps) - 1)
         for k, name in enumerate(COUNTERS):
             number = number + 1 & 0xFF
             await line.quiet(QUIET_BITS)
@@ -242,8 +241,13 @@ class Host:
             reply = line.replies.popleft()
             assert reply[-2:] == bytes([Status.OK, number]), reply.hex()
             counted[name] = int.from_bytes(reply[:4], "little")
+        return counted
+
+    async def account(self):
+        """The link's counters are those of a receiver that keeps to the rules."""
+        refused, counted = self.line.pieces - self.line.hellos - (len(self.steps) - 1), await self.counters()
         assert sum(counted[name] for name in REJECTIONS) == refused, (counted, refused)
-        assert counted["line_errors"] == line.broken_bytes, counted
+        assert counted["line_errors"] == self.line.broken_bytes, counted
         assert counted["timeouts"] == self.timeouts, counted
 
 
@@ -288,14 +292,17 @@ async def overrun_and_no_reader(dut):
     line = host.line
     await host.play(until=2)
     number = host.steps[1][1][-1] + 1
-    # No sample is under way: the frame waits for the watchdog, and what comes meanwhile overruns the buffer.
-    await line.send(Frame(Command.RESULT).encoded(number & 0xFF))
-    for k in range(1, 9):
+    # No sample is under way: each frame waits for the watchdog, and what comes meanwhile overruns the buffer.
+    for k in range(4):
+        await line.send(Frame(Command.RESULT).encoded(number + k & 0xFF))
+    for k in range(4, 8):
         await line.send(Frame(Command.LOAD, 0, bytes(240)).encoded(number + k & 0xFF))
-    for k in range(60):
-        await line.send(Frame(Command.READ, 0).encoded(k))
-    await Timer(12 * (1 << PARAMETERS.watchdog_bits) * PERIOD_NS, "ns")
+    while int(dut.lights.value) & WORKING:
+        await line.quiet(QUIET_BITS)
+    assert any(reply[-2] == Status.TIMEOUT for reply in line.replies)
     line.replies.clear()
     host = Host(line, 5, 0)
-    line.replies.clear()
     await host.play()
+    counted = await host.counters()
+    assert counted["overruns"] > 0, counted
+    assert counted["timeouts"] >= 4, counted

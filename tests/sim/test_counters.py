@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from accelerators import accelerator
+from edited_hardware import generate_edited
 
 from dfarray.event_counters import EVENT_COUNTERS
 from dfarray.golden.cycle import CycleModel
@@ -41,18 +42,28 @@ CONFIGURATIONS = {
     "generic, two hidden layers": accelerator([6, 5, 4, 3], 3, 1, rounding="stochastic", formats=NARROW),
     "ecp5, softmax": accelerator([6, 9, 3], 2, 2, family="ecp5", error="softmax-cross-entropy", formats=NARROW),
     "ice40up5k, dense": accelerator(
-        [6, 5, 3], 1, 2, nonzeros=2, family="ice40up5k", zero_skipping=False, formats=NARROW
+        [6, 5, 3],
+        1,
+        2,
+        nonzeros=2,
+        family="ice40up5k",
+        zero_skipping=False,
+        formats=NARROW | {"activation": "Q0.7", "gram": "Q5.5"},
     ),
 }
 
 
-def counted(config, directory):
+def all_over(config):
+    """Weights of every size, so that some saturate."""
+    rng, fmt = np.random.default_rng(2), config.formats.weight
+    return [rng.integers(fmt.lo, fmt.hi + 1, w.shape).astype(np.int32) for w in initial_weights(config)]
+
+
+def counted(config, directory, verilog=None):
     """Run the bench; what was read, as (name, cycle of the look, value)."""
-    rng = np.random.default_rng(1)
-    fmt = config.formats.weight
-    weights = [rng.integers(fmt.lo, fmt.hi + 1, w.shape).astype(np.int32) for w in initial_weights(config)]
+    rng, weights = np.random.default_rng(1), all_over(config)
     simulator = available_simulators()[-1]
-    verilog, build = prepare(config, weights, simulator, directory)
+    verilog, build = prepare(config, weights, simulator, directory, verilog)
     job = Job(
         directory=directory / "run",
         verilog_directory=verilog,
@@ -111,3 +122,51 @@ def test_counters_are_what_the_cycle_model_predicts(name, tmp_path):
     never = {"FRAMING_ERRORS"} | (set() if config.lists else {"SKIPPED_ROWS"})
     for counter, _, value in readings[-len(EVENT_COUNTERS) :]:
         assert (value == 0) == (counter in never), f"{counter} is {value}"
+
+
+MUTANTS = {
+    "events before a look counted again": ("event_counters", "Mux(looks, 0, count)", "count", "SAMPLES"),
+    "events of the cycle of a look lost": (
+        "event_counters",
+        "Mux(looks, 0, count) + self.amounts[name]",
+        "Mux(looks, 0, count + self.amounts[name])",
+        "BUSY_CYCLES",
+    ),
+    "bias tile's saturations lost": ("bias_tile", "+ lane.saturated", "", "WEIGHT_SATURATIONS"),
+    "weights that nearly saturate counted": (
+        "lane",
+        "overflows(difference, formats.weight.width)",
+        "overflows(difference, formats.weight.width - 1)",
+        "WEIGHT_SATURATIONS",
+    ),
+    "deltas of corrections counted": ("tile", "strobe & ~correction, 1", "strobe, 1", "ZERO_DELTAS"),
+    "every blocked last row waits for activations": ("sequencer", "(last & lacks_errors)", "0", "ERROR_WAITS"),
+    "the bias row counted as skipped": (
+        "sequencer",
+        "self._fan_in - self.row, 0",
+        "self._fan_in - self.row + 1, 0",
+        "SKIPPED_ROWS",
+    ),
+    "results that are taken counted as waiting": (
+        "core",
+        "(results.valid & ~results.ready)",
+        "results.valid",
+        "HOST_WAITS",
+    ),
+}
+"""Edits of hw/ and a counter that shows them, or the beginning of its name."""
+
+
+QUICK = "events before a look counted again"
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == QUICK else pytest.mark.slow) for name in MUTANTS]
+)
+def test_a_design_that_miscounts_is_found(name, tmp_path):
+    *edit, counter = MUTANTS[name]
+    config = CONFIGURATIONS["generic, two hidden layers"]
+    generate_edited(*edit, config, all_over(config), tmp_path / "mutant")
+    job, readings = counted(config, tmp_path, tmp_path / "mutant")
+    with pytest.raises(AssertionError, match=counter):
+        check(job, readings)

@@ -3,8 +3,9 @@
 import pytest
 
 from dfarray.fpga.link.link import HostLink
-from dfarray.sim import bench_link, simulators
-from dfarray.sim.fuzz import LINKED, fuzzed_configuration, linked_verilog
+from dfarray.sim import simulators
+from dfarray.sim.bench_link import DIVISOR
+from dfarray.sim.fuzz import LINKED, PARAMETERS, fuzzed_configuration, linked_verilog
 from dfarray.sim.simulators import available_simulators
 
 CASES = ["bad_line", "reset_in_a_sample", "overrun_and_no_reader"]
@@ -18,7 +19,7 @@ def built(tmp_path_factory):
     def build(simulator):
         if simulator not in directories:
             directory = directories[simulator] = tmp_path_factory.mktemp(simulator)
-            text, _ = linked_verilog(config, HostLink(config, bench_link.PARAMETERS, bench_link.DIVISOR))
+            text, _ = linked_verilog(config, HostLink(config, PARAMETERS, DIVISOR))
             source = directory / "linked.v"
             source.write_text(text)
             simulators.build(simulator, [source], LINKED, directory)

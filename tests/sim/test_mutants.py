@@ -1,14 +1,12 @@
 """The benches bite: each of these edits of hw/ must be found, and named by the signal that shows it first."""
 
-import importlib
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 import pytest
 from accelerators import accelerator
+from edited_hardware import generate_edited
 from strategies import stimulus
 
 from dfarray.configuration import Configuration
@@ -155,23 +153,6 @@ MUTANTS = {
 }
 
 
-def generate_mutant(mutant: Mutant, weights, directory: Path) -> None:
-    """Generate with a package dfarray.hw in which one module is edited; the true one is back afterwards."""
-    path = Path("hw", f"{mutant.module}.py")
-    text = path.read_text()
-    assert text.count(mutant.before) == 1, f"{path} changed: this mutant needs a new place"
-    pristine = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith("dfarray.hw.")}
-    try:
-        name = f"dfarray.hw.{mutant.module}"
-        sys.modules[name] = edited = ModuleType(name)
-        exec(compile(text.replace(mutant.before, mutant.after), str(path), "exec"), edited.__dict__)
-        importlib.import_module("dfarray.hw.generate").generate(mutant.config, weights, directory)
-    finally:
-        for name in [name for name in sys.modules if name.startswith("dfarray.hw.")]:
-            del sys.modules[name]
-        sys.modules.update(pristine)
-
-
 QUICK = (
     "update added",
     "output rows do not update",
@@ -200,7 +181,8 @@ def test_every_mutant_has_its_place():
 def test_mutant_is_found(name, fast_simulator, tmp_path):
     mutant, config = MUTANTS[name], MUTANTS[name].config
     x, labels, _ = stimulus(config, 9, 1)
-    generate_mutant(mutant, initial_weights(config), tmp_path / "mutant")
+    edit = mutant.module, mutant.before, mutant.after
+    generate_edited(*edit, config, initial_weights(config), tmp_path / "mutant")
     report = cosimulate(
         config,
         x,
