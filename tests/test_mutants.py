@@ -50,6 +50,15 @@ def test_every_run_is_there():
     assert {m.run for m in golden.MUTANTS.values()} <= {*runs.CASES}
 
 
+@pytest.mark.parametrize("run", runs.CASES)
+def test_true_design_passes(run, tmp_path):
+    """What finds mutants finds nothing in the design as it is."""
+    if shutil.which("iverilog") is None:
+        pytest.skip("Icarus Verilog is not installed")
+    found = runs.judge(run, runs.generated(run, tmp_path / "generated"), tmp_path)
+    assert not found.fault
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_mutant_is_found(name, tmp_path):
     if shutil.which("iverilog") is None:

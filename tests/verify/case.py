@@ -25,7 +25,7 @@ from dfarray.sim.job import LAST, Job, Phase, sample_words
 from .player import Order, Orders, Played, build, play
 
 COUNTED = ("STATUS", "SAMPLES", "MACS_LOW")
-"""Read at the end of a restless run."""
+"""Read at the end of a restless run, in this order."""
 
 
 @dataclass(frozen=True)
@@ -269,11 +269,13 @@ def simulate(case: Case, directory: Path, verilog: Path | None = None) -> Played
     """
     job = prepare(case, directory, verilog)
     played = play(job, build(job, directory / "icarus"), orders_of(case, job))
-    return played if played.fault else replace(played, fault=_differs(case, job, played))
+    if played.fault:
+        return played
+    return replace(played, fault=differs(case, job, played.read) or _miscounted(case, job, played))
 
 
-def _differs(case: Case, job: Job, played: Played) -> str:
-    """What of the results, the final weights and the noise is not the integer model's."""
+def differs(case: Case, job: Job, read: list[tuple[int, int]]) -> str:
+    """What of the results, the final weights and the noise, which was read first, is not the integer model's."""
     x, labels, weights = data(case)
     network, logits, start = IntegerNetwork(case.config, weights), [], 0
     if case.seed is not None:
@@ -291,15 +293,19 @@ def _differs(case: Case, job: Job, played: Played) -> str:
     if not all(np.array_equal(a, b) for a, b in zip(network.weights, _dumped(job), strict=True)):
         return "final weights differ from the integer model's"
     stochastic = case.config.training.rounding is Rounding.STOCHASTIC
-    found = [value for _, value in played.read]
-    expected = [network.noise_state if stochastic else 0]
-    names = ["NOISE"]
-    if case.restless and not found[1] & 1:  # Idle.
-        names += COUNTED[1:]
-        expected += [len(job.answers()), played.macs & 0xFFFFFFFF]
-        found[1:2] = []
-    wrong = [(n, a, b) for n, a, b in zip(names, found, expected, strict=False) if a != b]
-    return ", ".join(f"{name} is {got}, not {wanted}" for name, got, wanted in wrong)
+    (_, noise), expected = read[0], network.noise_state if stochastic else 0
+    return "" if noise == expected else f"NOISE is {noise}, not {expected}"
+
+
+def _miscounted(case: Case, job: Job, played: Played) -> str:
+    """Which counter an idle machine has wrong at the end of a restless run."""
+    if not case.restless:
+        return ""
+    status, samples, macs = (value for _, value in played.read[1:])
+    if status & 1:
+        return ""
+    told = {"SAMPLES": (samples, len(job.answers())), "MACS_LOW": (macs, played.macs & 0xFFFFFFFF)}
+    return ", ".join(f"{name} is {got}, not {wanted}" for name, (got, wanted) in told.items() if got != wanted)
 
 
 def _dumped(job: Job) -> list[np.ndarray]:

@@ -30,7 +30,9 @@ class Order(IntEnum):
     """What ``player.v`` does; it has the same numbers.
 
     WRITE and READ a register; GAPS of samples, results and weights, a byte each; how many SAMPLES' transfers and
-    WEIGHTS may be played so far; wait for so many RESULTS, words PLAYED or DUMPED; let CYCLES pass; RESET.
+    WEIGHTS may be played so far; wait for so many RESULTS, words PLAYED or DUMPED; let CYCLES pass; RESET, after which
+    samples and weights are played, and results and weights recorded, from their files' begin. The golden model knows of
+    no second reset: a run with one is launched, not played.
     """
 
     END = 0
@@ -124,34 +126,44 @@ def build(job: Job, directory: Path) -> Path:
     return program
 
 
+def launch(job: Job, program: Path, orders: Sequence[tuple[int, int, int]]) -> subprocess.Popen:
+    """Start a simulation; what it tells and records is in the job's directory."""
+    path = job.directory / "orders.bin"
+    path.write_bytes(np.array([*orders, (Order.END, 0, 0)], dtype=">u4").tobytes())
+    told_path(job).unlink(missing_ok=True)
+    command = [shutil.which("vvp") or "vvp", str(program), f"+orders={path}", f"+told={told_path(job)}", *job.plusargs]
+    with (job.directory / "run.log").open("w") as log:
+        return subprocess.Popen(command, cwd=program.parent, stdout=log, stderr=subprocess.STDOUT)
+
+
+def told_path(job: Job) -> Path:
+    """What the simulation says: registers read, and last ``end``."""
+    return job.directory / "told.txt"
+
+
 def play(job: Job, program: Path, orders: Sequence[tuple[int, int, int]]) -> Played:
     """Run the orders, comparing every cycle."""
-    path, told = job.directory / "orders.bin", job.directory / "told.txt"
-    path.write_bytes(np.array([*orders, (Order.END, 0, 0)], dtype=">u4").tobytes())
-    told.unlink(missing_ok=True)
-    began, layout = time.perf_counter(), layout_of(job.manifest)
+    began, layout, told = time.perf_counter(), layout_of(job.manifest), told_path(job)
     scoreboard = TraceScoreboard(job.config, job.weights, layout)
     reader = TraceReader(job.trace_path, layout)
-    command = [shutil.which("vvp") or "vvp", str(program), f"+orders={path}", f"+told={told}", *job.plusargs]
     fault, mismatch = "", None
-    with (job.directory / "run.log").open("w") as log:
-        simulation = subprocess.Popen(command, cwd=program.parent, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            running = True
-            while running:
-                try:
-                    simulation.wait(0.2)
-                    running = False
-                except subprocess.TimeoutExpired:
-                    pass
-                for records in reader.chunks(CHUNK):
-                    scoreboard.follow(records)
-            scoreboard.finish()
-        except MismatchError as error:
-            fault, mismatch = str(error.first), error.first
-        finally:
-            simulation.kill()
-            simulation.wait()
+    simulation = launch(job, program, orders)
+    try:
+        running = True
+        while running:
+            try:
+                simulation.wait(0.2)
+                running = False
+            except subprocess.TimeoutExpired:
+                pass
+            for records in reader.chunks(CHUNK):
+                scoreboard.follow(records)
+        scoreboard.finish()
+    except MismatchError as error:
+        fault, mismatch = str(error.first), error.first
+    finally:
+        simulation.kill()
+        simulation.wait()
     lines = told.read_text().splitlines() if told.exists() else []
     read = [(int(line.split()[1]), int(line.split()[2])) for line in lines if line.startswith("read")]
     if not fault:

@@ -117,7 +117,16 @@ module player;
         WEIGHTS: weight_budget = a;
         RESULTS, PLAYED, DUMPED: until_it_is(kind);
         CYCLES: repeat (a) @(negedge clk);
-        RESET: begin rst = 1; repeat (4) @(negedge clk); rst = 0; @(negedge clk); end
+        RESET: begin
+          rst = 1; sample_budget = 0; weight_budget = 0;
+          repeat (4) @(negedge clk);
+          count = $fseek(bench.sample_file, 0, 0);
+          count = $fseek(bench.weight_file, 0, 0);
+          count = $fseek(bench.result_file, 0, 0);
+          count = $fseek(bench.dump_file, 0, 0);
+          rst = 0;
+          repeat (2) @(negedge clk);
+        end
       endcase
     end
     finish;
