@@ -4,12 +4,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 PYTHON ?= python3
 
-.PHONY: help setup demo test test-slow fuzz lint data paper bench formal gates clean tools
+.PHONY: help setup demo test test-slow verify mutants coverage fuzz lint data paper bench formal gates clean tools
 
 help:
 	@echo "make demo       train an 8x8 digits network on the simulated RTL, checked against the golden model"
 	@echo "make test       the test suite (under 10 minutes on 2 cores)"
 	@echo "make test-slow  tests that take longer"
+	@echo "make verify     240 random accelerators against the golden models, in every cycle; interrupted, it goes on; 20 minutes"
+	@echo "make mutants    edits of the RTL, of the golden model and of generated Verilog, all of which must be found"
+	@echo "make coverage   which lines of the Python the test suite runs; a table, JSON and HTML"
 	@echo "make fuzz       a million damaged frames for the host link; minutes"
 	@echo "make lint       ruff and pyright"
 	@echo "make data       fetch MNIST and Fashion-MNIST into the cache"
@@ -43,6 +46,21 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -q -m slow
+
+# ONLY='...' is one accelerator, as a failure prints it.
+verify: setup
+	cd tests && PYTHONPATH=.. ../$(BIN)/python -m verify --output ../build/verify $(if $(ONLY),--only '$(ONLY)')
+
+mutants: setup
+	cd tests && PYTHONPATH=.. ../$(BIN)/python -m mutants --output ../build/mutants
+
+coverage: setup
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -m "not slow"
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage json -q -o build/coverage.json
+	$(BIN)/coverage html -q -d build/coverage
+	$(BIN)/coverage report --skip-covered --sort=miss
 
 fuzz: setup
 	$(BIN)/python -m dfarray.sim.fuzz --frames 1000000

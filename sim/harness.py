@@ -79,8 +79,10 @@ def _reference(expression: str) -> str:
 
 
 def _escaped(name: str) -> str:
-    name = name.removeprefix("\\")
-    return name if _PLAIN.fullmatch(name) else f"\\{name} "
+    # One that is plain behind its backslash is a keyword, such as "table".
+    if _PLAIN.fullmatch(name):
+        return name
+    return "\\" + name.removeprefix("\\") + " "
 
 
 def _shown(entry: dict) -> str:

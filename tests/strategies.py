@@ -3,14 +3,18 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from dfarray.configuration import Configuration, ConfigurationError, parse_configuration
+from dfarray.configuration import Configuration, parse_configuration
 from dfarray.learning_rate import LearningRate
+from dfarray.qformat import QFormat
+
+WIDEST_OPERAND = {"ecp5": 18, "gowin": 18, "ice40up5k": 16}
+"""Bits of a family's multiplier operands, and of its memories' words."""
 
 
 @st.composite
-def configurations(draw, max_classes: int = 12) -> Configuration:
-    """Any network of one to three hidden layers on any small array, in any formats."""
-    classes = draw(st.integers(2, max_classes))
+def configurations(draw, max_classes: int = 12, families: tuple[str, ...] = ("generic",)) -> Configuration:
+    """Any network of one to three hidden layers on any small array, in any formats that the family's blocks take."""
+    classes = draw(st.integers(2, 4) | st.integers(2, max_classes))
     hidden = draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
     layers = [draw(st.integers(1, 10)), *hidden, classes]
     weight_fraction = draw(st.integers(6, 15))
@@ -29,6 +33,7 @@ def configurations(draw, max_classes: int = 12) -> Configuration:
             "lanes": draw(st.integers(1, 4)),
             "bank_rows": 1024,
             "zero_skipping": draw(st.booleans()),
+            "family": (family := draw(st.sampled_from(families))),
         },
         "formats": {
             "weight": f"Q{draw(st.integers(0, 3))}.{weight_fraction}",
@@ -39,8 +44,8 @@ def configurations(draw, max_classes: int = 12) -> Configuration:
             "delta": f"Q{draw(st.integers(-4, 1))}.{delta_fraction}",
         },
         "feedback": {
-            "nonzeros": draw(st.integers(1, classes)),
-            "scale": 2.0 ** draw(st.integers(-3, 3)),
+            "nonzeros": draw(st.sampled_from([1, classes]) | st.integers(1, classes)),
+            "scale": 2.0 ** draw(st.just(0) | st.integers(-3, 3)),
             "seed": draw(st.integers(0, 1000)),
         },
         "training": {
@@ -56,11 +61,22 @@ def configurations(draw, max_classes: int = 12) -> Configuration:
         # From grams that saturate to ones that lose most of their bits.
         table["formats"]["gram"] = f"Q{draw(st.integers(-2, 8))}.{draw(st.integers(3, 2 * activation_fraction))}"
     try:
+        if family in WIDEST_OPERAND:
+            _narrow(table["formats"], WIDEST_OPERAND[family])
         return parse_configuration(table)
-    except ConfigurationError:
-        # Only combinations of formats can be refused here; the default ones are always allowed.
-        table["formats"] = {}
+    except ValueError:
+        # Only combinations of formats can be refused here; these are always allowed.
+        table["formats"] = {"weight": "Q2.13", "delta": "Q-4.19", "gram": "Q4.11"} if family in WIDEST_OPERAND else {}
         return parse_configuration(table)
+
+
+def _narrow(formats: dict[str, str], width: int) -> None:
+    """Lessen the integer bits of what is multiplied until it has no more than ``width`` bits."""
+    # "auto" takes up to 18 bits.
+    formats.setdefault("gram", f"Q4.{min(11, 2 * QFormat.parse(formats['activation']).fraction_bits)}")
+    for name in ("weight", "delta", "gram"):
+        fmt = QFormat.parse(formats[name])
+        formats[name] = str(QFormat(min(fmt.integer_bits, width - 1 - fmt.fraction_bits), fmt.fraction_bits))
 
 
 def stimulus(config: Configuration, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray, LearningRate]:

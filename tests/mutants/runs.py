@@ -1,0 +1,176 @@
+"""The runs that must find mutants, and how a mutant of hw/ is made."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+
+import counter_bench
+from accelerators import accelerator
+from formal.mutation import Edit
+from register_bench import TESTCASES
+from register_bench import run as run_register_bench
+from verify import case as cases
+from verify.case import Case
+
+from dfarray.initial_weights import initial_weights
+from dfarray.sim.cosim import prepare
+from dfarray.sim.simulators import SimulationError, available_simulators
+
+SMALL = accelerator([5, 4, 3], 3, 2, error="softmax-cross-entropy")
+"""One slot, one output group."""
+
+DEEP = accelerator(
+    [6, 7, 9, 3], 3, 2, nonzeros=2, rounding="stochastic", error="softmax-cross-entropy", activation="relu"
+)
+"""Four slots of two layers, two output groups."""
+
+NARROW = {"weight": "Q2.13", "delta": "Q-4.19", "gram": "Q4.11"}
+"""16 bits, the narrowest block's."""
+
+COUNTED = counter_bench.CONFIGURATIONS["generic, two hidden layers"]
+"""What the event counters are read on."""
+
+RATE = SMALL.training.rate
+PHASES = (
+    (3, True, RATE.mantissa, RATE.exponent, 0),
+    (3, True, 200, 8, 0b11),
+    (1, False, RATE.mantissa, RATE.exponent, 0),
+    (2, True, RATE.mantissa, RATE.exponent, 0),
+)
+FAST = ((4, True, 255, 4, 0), (1, False, 0, 0, 0), (4, True, 255, 0, 0), (2, True, 255, 7, 0b10))
+"""Everything saturates."""
+
+CASES = {
+    "small": Case(SMALL, PHASES, load=True, data=1),
+    "deep": Case(DEEP, PHASES, load=True, data=1),
+    "events": Case(SMALL, PHASES, events=True, data=3, zeros=0.6),
+    "restless": Case(DEEP, PHASES, events=True, load=True, gaps=(30, 30, 30), data=2, zeros=0.6, restless=60),
+    "stalled": Case(DEEP, PHASES, gaps=(0, 240, 200), data=4),
+    "full": Case(
+        accelerator([6, 7, 5, 4], 3, 2, nonzeros=2, activation="relu", error="softmax-cross-entropy"),
+        FAST,
+        data=5,
+        extremes=0.5,
+        full_weights=True,
+    ),
+    "tanh": Case(
+        accelerator([6, 8, 4, 3], 2, 2, formats={"preactivation": "Q1.3"}),
+        FAST,
+        data=6,
+        extremes=0.4,
+        full_weights=True,
+    ),
+    "saturating": Case(
+        accelerator([8, 6, 3], 3, 2, formats={"accumulator": "Q0.23", "weight": "Q1.15"}),
+        FAST,
+        data=7,
+        extremes=0.5,
+        full_weights=True,
+    ),
+    "wide": Case(accelerator([2, 18, 11, 3], 2, 6), PHASES, data=8),
+    "three": Case(accelerator([5, 7, 11, 6, 3], 4, 2, nonzeros=2), PHASES, events=True, data=9),
+    "coarse": Case(accelerator([5, 6, 4], 3, 2, formats={"logit": "Q1.2"}), PHASES, data=10),
+    "serial": Case(
+        accelerator(
+            [6, 9, 7, 3],
+            2,
+            2,
+            rounding="stochastic",
+            error="softmax-cross-entropy",
+            formats=NARROW,
+            family="ice40up5k",
+            zero_skipping=False,
+        ),
+        PHASES,
+        load=True,
+        data=11,
+        restless=30,
+    ),
+}
+"""By the name that mutants give."""
+
+COUNTERS = "counters"
+"""The run that reads the event counters."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run made of a mutant.
+
+    Attributes
+    ----------
+    run : str
+    fault : str
+        Empty if the mutant survived.
+    signal : str
+        That differs first, if one does.
+    cycle, tile, lane : int or None
+    """
+
+    run: str
+    fault: str
+    signal: str = ""
+    cycle: int | None = None
+    tile: int | None = None
+    lane: int | None = None
+
+
+@contextmanager
+def mutated(edit: Edit) -> Iterator[None]:
+    """A package dfarray.hw in which one module is edited; the true one is back afterwards."""
+    pristine = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith("dfarray.hw.")}
+    generate = cases.generate
+    try:
+        name = f"dfarray.hw.{edit.module.replace('/', '.')}"
+        sys.modules[name] = module = ModuleType(name)
+        exec(compile(edit.apply(), f"hw/{edit.module}.py", "exec"), module.__dict__)
+        cases.generate = importlib.import_module("dfarray.hw.generate").generate
+        yield
+    finally:
+        cases.generate = generate
+        for name in [name for name in sys.modules if name.startswith("dfarray.hw.")]:
+            del sys.modules[name]
+        sys.modules.update(pristine)
+
+
+def generated(run: str, directory: Path) -> Path:
+    """Generate the Verilog that a run simulates; returns its directory."""
+    if run == COUNTERS:
+        cases.generate(COUNTED, counter_bench.all_over(COUNTED), directory)
+        return directory
+    case = case_of(run)
+    return cases.prepare(case, directory).verilog_directory
+
+
+def case_of(run: str) -> Case:
+    """The case of a run; a register test runs on that of ``deep``, whose banks are empty."""
+    return replace(CASES["deep"], phases=PHASES) if run in TESTCASES and run not in CASES else CASES[run]
+
+
+def judge(run: str, verilog: Path, directory: Path) -> Found:
+    """Run Verilog, edited or not."""
+    try:
+        if run in CASES:
+            played = cases.simulate(CASES[run], directory, verilog)
+            first = played.mismatch
+            if first is None:
+                return Found(run, played.fault)
+            return Found(run, played.fault, first.signal, first.cycle, first.tile, first.lane)
+        if run == COUNTERS:
+            wrong = counter_bench.miscounted(*counter_bench.counted(COUNTED, directory, verilog))
+            if not wrong:
+                return Found(run, "")
+            name, cycle, expected, got = wrong[0]
+            return Found(run, f"{name} after {cycle} cycles: expected {expected}, got {got}", name, cycle)
+        config = case_of(run).config
+        weights = [0 * w for w in initial_weights(config)]
+        simulator = available_simulators()[-1]
+        design = prepare(config, weights, simulator, directory, verilog)
+        run_register_bench(run, config, weights, simulator, *design, directory)
+    except SimulationError as error:
+        return Found(run, str(error))
+    return Found(run, "")
