@@ -1,7 +1,6 @@
 """The command line trains a board as it trains the golden model: killed, resumed, and over a bad line."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,7 +13,10 @@ import pytest
 from dfarray.configuration import load_configuration
 from dfarray.sim.simulators import available_simulators
 
-pytestmark = pytest.mark.skipif("verilator" not in available_simulators(), reason="verilator is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("verilator" not in available_simulators(), reason="verilator is not installed"),
+]
 
 SMALL = """
 [network]
@@ -81,7 +83,7 @@ class Bench:
         return json.loads(figures.read_text())
 
 
-def check_board(bench: Bench, tmp_path, share: float):
+def check_board(bench: Bench, share: float):
     """A plain run, one that is killed and resumed, and one over a bad line end as the golden model's."""
     epochs = ("--epochs", "2", "--checkpoint-every", str(bench.samples // 4))
     bench.train("golden", "golden", *epochs)
@@ -127,21 +129,19 @@ def check_board(bench: Bench, tmp_path, share: float):
     assert report["damaged_replies"] > 0
 
 
-@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals")
 def test_a_small_board(tmp_path):
     config = tmp_path / "small.toml"
     config.write_text(SMALL)
     bench = Bench(config, tmp_path, 80)
     try:
-        check_board(bench, tmp_path, 0.002)
+        check_board(bench, 0.002)
     finally:
         bench.close()
 
 
-@pytest.mark.slow
 def test_the_shipped_board(tmp_path):
     bench = Bench(Path("configs/icebreaker.toml"), tmp_path, 200)
     try:
-        check_board(bench, tmp_path, 0.0005)
+        check_board(bench, 0.0005)
     finally:
         bench.close()
