@@ -1,17 +1,16 @@
 """The bias tile: the end of the chains, one lane for the output biases, whose presynaptic activation is always one."""
 
-from functools import partial
-
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import delay, held, odd_cycles
+from dfarray.hw.bias_lane import BiasLane
 from dfarray.hw.decoder import Decoder
-from dfarray.hw.lane import Lane
 from dfarray.hw.packets import (
     Kind,
+    Operation,
     broadcast_packet,
     collect_token,
     late_packet,
@@ -20,38 +19,6 @@ from dfarray.hw.packets import (
     tile_events,
 )
 from dfarray.trace import index_bits
-
-
-class MultiplierByOne(wiring.Component):
-    """Multiplies by ``one``, by 1 or by 0, which is all that the bias tile needs, without a multiplier block.
-
-    Attributes
-    ----------
-    a, b : In
-    product : Out
-        ``latency`` cycles later.
-    """
-
-    def __init__(self, one: int, a, b, latency: int):
-        self._one, self.latency = one, latency
-        super().__init__({"a": In(a), "b": In(b), "product": Out(signed(a.width + b.width))})
-
-    def elaborate(self, platform):
-        m = Module()
-        bits, behind = self._one.bit_length(), 1
-        # A register before each step that has a cycle of its own.
-        before, between = min(1, self.latency - behind), min(1, max(0, self.latency - behind - 1))
-        a, is_one = delay(m, self.a, before, "a"), delay(m, self.b == self._one, before, "is_one")
-        is_odd = delay(m, self.b[0], before, "is_odd")
-        scaled = a << (bits - 1) if self._one == 1 << (bits - 1) else (a << bits) - a
-        scaled, a = delay(m, scaled, between, "scaled"), delay(m, a, between, "same")
-        is_one, is_odd = delay(m, is_one, between, "scales"), delay(m, is_odd, between, "keeps")
-        product = Signal.like(self.product, name="exact_product")
-        m.d.comb += [
-            product.eq(Mux(is_one, scaled, Mux(is_odd, a, 0))),
-            self.product.eq(delay(m, product, self.latency - before - between, "product")),
-        ]
-        return m
 
 
 class BiasTile(wiring.Component):
@@ -77,7 +44,7 @@ class BiasTile(wiring.Component):
         self._rows = range(base, base + config.network.classes)
         # Rows of other groups wrap around into it, unused: whatever their address, a word is read.
         rows = range(base, base + (1 << index_bits(config.network.classes)))
-        self.lanes = [Lane(config, 0, list(biases), rows, partial(MultiplierByOne, config.formats.activation.one))]
+        self.lanes = [BiasLane(config, list(biases), rows, self._hold)]
         self.returned = Signal(return_word(config))
         self.partial = Signal(partial_sum(config))
         super().__init__(
@@ -97,29 +64,23 @@ class BiasTile(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        one = config.formats.activation.one
         m.submodules.lane_0 = lane = self.lanes[0]
         m.submodules.decoder = decoder = Decoder(config, config.array.tiles, self._rows)
         m.d.comb += [
             decoder.packet_in.eq(self.broadcast_in),
             decoder.late_in.eq(self.late_in),
             lane.command.eq(decoder.command),
-            lane.command.x_cur.eq(Mux(decoder.takes_part, decoder.command.x_cur, 0)),
             lane.load.eq(decoder.load),
-            lane.activations.current.eq(Mux(decoder.takes_part, one, 0)),
-            lane.activations.gram.eq(one),
-            lane.activations.update.eq(one),
+            lane.here.eq(decoder.takes_part),
+            lane.reads.eq(
+                delay(m, decoder.packet_out.op == Operation.READ, config.latency.align + 2, "reads", reset_less=False)
+            ),
         ]
         levels = max(0, (config.array.lanes - 1).bit_length())
-        latency = config.latency
-        if latency.serial:
-            odd, arrives = odd_cycles(m), latency.fetch + config.array.tiles + latency.align + latency.multiply + 3
-            product = held(m, lane.product, levels, "product", odd if arrives % 2 else ~odd)
-        else:
-            product = delay(m, lane.product, levels, "product")
+        added = config.latency.align + 1 + config.latency.multiply
         m.d.sync += [
             self.partial.valid.eq(decoder.partial_valid),
-            self.partial.value.eq(self.partial_in.value + product),
+            self.partial.value.eq(self.partial_in.value + self._hold(m, lane.product, added, levels, "product_sum")),
         ]
         m.d.comb += [
             self.partial_out.eq(self.partial),
@@ -132,8 +93,15 @@ class BiasTile(wiring.Component):
             token.eq(self.token_in),
             word.valid.eq(token.valid & (token.count > config.array.tiles)),
             word.kind.eq(Kind.WEIGHT),
-            word.value.eq(lane.result),
+            word.value.eq(lane.weight),
             self.returned.eq(Mux(word.valid, word, self.return_in)),
         ]
         m.d.comb += self.return_out.eq(self.returned)
         return m
+
+    def _hold(self, m, value, start, cycles, name):
+        """``value``, which is there ``start`` cycles after a command in the lane, so many cycles later."""
+        if not self._config.latency.serial:
+            return delay(m, value, cycles, name)
+        odd, comes = odd_cycles(m), self._config.latency.fetch + self._config.array.tiles + 2 + start
+        return held(m, value, cycles, name, odd if comes % 2 else ~odd)

@@ -88,9 +88,13 @@ class ErrorUnit(wiring.Component):
         context = Signal.like(self.context)
         # Both come late in their cycle, and only ``idle`` needs them in it.
         self._started = delay(m, self.start, 1, "started", reset_less=False)
-        given = delay(m, self.context, 1, "given_context")
-        with m.If(self._started):
-            m.d.sync += context.eq(given)
+        if self._serial:
+            with m.If(self.start):
+                m.d.sync += context.eq(self.context)
+        else:
+            given = delay(m, self.context, 1, "given_context")
+            with m.If(self._started):
+                m.d.sync += context.eq(given)
         settings = context.settings
         m.d.comb += [self.correct.eq(context.correct), self.bank.eq(context.parity)]
         m.submodules.source = source = self._source

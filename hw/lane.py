@@ -1,7 +1,5 @@
 """The lane: one neuron at a time, one weight bank, one update and one forward multiplier."""
 
-from functools import partial
-
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -49,6 +47,16 @@ def lane_activations(config: Configuration) -> data.StructLayout:
     return data.StructLayout({"current": activation, "gram": activation, "update": activation})
 
 
+def rounding_bits(config: Configuration, command, lane: int):
+    """What rounds a lane's update: a half, or its own of the command's noise bits."""
+    bits = config.formats.update_shift
+    if bits == 0:
+        return Const(0)
+    if config.training.rounding is Rounding.NEAREST:
+        return Const(1 << (bits - 1))
+    return Cat(command.noise.rotate_left(5 * lane % 32)[:bits], Const(0, 1)).as_signed()
+
+
 class Lane(wiring.Component):
     """Fused sweep: read a weight, apply an update, write it back, use it forward.
 
@@ -64,8 +72,6 @@ class Lane(wiring.Component):
         The bank's initial rows, weight codes.
     rows : range
         The bank rows that it holds.
-    make_multiplier : callable (a, b, latency) or None
-        Another multiplier than the family's.
 
     Attributes
     ----------
@@ -96,7 +102,7 @@ class Lane(wiring.Component):
     Latency: a weight is written ``align + 1`` cycles after its command.
     """
 
-    def __init__(self, config: Configuration, index: int, weights, rows: range, make_multiplier=None):
+    def __init__(self, config: Configuration, index: int, weights, rows: range):
         self._config, self._index, self._weights, self._rows = config, index, weights, rows
         delta, weight = q_shape(config.formats.delta), q_shape(config.formats.weight)
         self.delta = Signal(delta)
@@ -105,7 +111,6 @@ class Lane(wiring.Component):
         self.write_address = Signal(index_bits(config.array.bank_rows))
         # A GRAM row's activation goes the same way to the multiplier, and may be wider than a weight.
         self.write_data = Signal(signed(max(weight.width, config.formats.activation.width)))
-        self._multiplier = make_multiplier or partial(multiplier, config.array.family)
         result = signed(max(config.accumulator.width, config.formats.weight.width))
         strobed = data.StructLayout({"enable": 1, "value": delta})
         super().__init__(
@@ -139,11 +144,11 @@ class Lane(wiring.Component):
         m.submodules.bank = bank = weight_bank(
             config.array.family, q_shape(formats.weight), len(self._rows), self._weights, latency.weight_read
         )
-        m.submodules.update_multiplier = update = self._multiplier(
-            q_shape(formats.delta), command.factor.shape(), latency.multiply
+        m.submodules.update_multiplier = update = multiplier(
+            config.array.family, q_shape(formats.delta), command.factor.shape(), latency.multiply
         )
-        m.submodules.forward_multiplier = forward = self._multiplier(
-            self.write_data.shape(), q_shape(formats.activation), latency.multiply
+        m.submodules.forward_multiplier = forward = multiplier(
+            config.array.family, self.write_data.shape(), q_shape(formats.activation), latency.multiply
         )
         local = self.activations
         hidden_delta = Mux(selects.activate, correction_delta, self.delta)
@@ -158,7 +163,7 @@ class Lane(wiring.Component):
         step = update.product[: formats.delta.width + formats.activation.width].as_signed()
         rounded = Signal(signed(len(step) + 1 - formats.update_shift), reset_less=True)
         with m.If(delay(m, updates, latency.multiply, "updating", reset_less=False)):
-            m.d.sync += rounded.eq((step + self._rounding_bits(m)) >> formats.update_shift)
+            m.d.sync += rounded.eq((step + rounding_bits(config, command, self._index)) >> formats.update_shift)
         with m.Else():
             m.d.sync += rounded.eq(0)
         rounded = delay(m, rounded, align - latency.multiply - 2, "rounded")
@@ -211,15 +216,6 @@ class Lane(wiring.Component):
         ):
             now = delay(m, strobe, 1, f"shows_{name}", reset_less=False)
             m.d.comb += getattr(self, name).eq(Mux(now, value, 0))
-
-    def _rounding_bits(self, m):
-        bits = self._config.formats.update_shift
-        if bits == 0:
-            return Const(0)
-        if self._config.training.rounding is Rounding.NEAREST:
-            return Const(1 << (bits - 1))
-        rotated = self.command.noise.rotate_left(5 * self._index % 32)[:bits]
-        return Cat(rotated, Const(0, 1)).as_signed()
 
     def _accumulate(self, m):
         width = self._config.accumulator.width

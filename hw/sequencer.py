@@ -413,14 +413,15 @@ class Sequencer(wiring.Component):
     def _end_slot(self, m, ends, inputs):
         """The last row of a slot is decided: an ACTIVATE waits; after the last slot the generations move on.
 
-        What belongs to the ACTIVATE is kept a cycle later, out of the decision's way.
+        What belongs to the ACTIVATE is kept a cycle later, out of the decision's way, unless registers are dear.
         """
         sweep, waiting = self._sweep, self._activation
         layers = len(self._config.network.layers) - 1
         trained = sweep.train & ~self._null
         corrects = self.pending_v & trained
         ending = Signal.like(waiting)
-        m.d.sync += [
+        serial = self._config.latency.serial
+        m.d["comb" if serial else "sync"] += [
             ending.slot.eq(self.slot),
             ending.last_slot.eq(self._last_slot),
             ending.correct.eq(corrects & ~self._freeze_v.bit_select(self._layer, 1)),
@@ -439,14 +440,14 @@ class Sequencer(wiring.Component):
         ]
         # The sweep's settings and noise are its own until a cycle later, too.
         m.d.comb += [ending.output.settings.eq(sweep), ending.output.noise.eq(self.noise_state)]
-        with m.If(delay(m, ends, 1, "ended", reset_less=False)):
+        with m.If(ends if serial else delay(m, ends, 1, "ended", reset_less=False)):
             m.d.sync += waiting.eq(ending)
 
-        finished, trains = Signal(name="finished"), Signal(name="trains")
-        m.d.sync += [finished.eq(self._sweep_ends), trains.eq(trained)]
+        finished, trains, swept = Signal(name="finished"), Signal(name="trains"), Signal(name="swept_parity")
+        m.d.sync += [finished.eq(self._sweep_ends), trains.eq(trained), swept.eq(self.parity)]
         m.d.comb += [
             self.advance_noise.eq(finished & delay(m, self.pending_u, 1, "applied")),
-            self.clear_ready.eq(Mux(finished & trains, Mux(ending.output.parity, 0b10, 0b01), 0)),
+            self.clear_ready.eq(Mux(finished & trains, Mux(swept, 0b10, 0b01), 0)),
         ]
         m.d.comb += self._sweep_ends.eq(ends & self._last_slot)
         with m.If(self._sweep_ends):

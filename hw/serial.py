@@ -14,6 +14,8 @@ class SerialProduct(wiring.Component):
         Operands, ``a`` signed.
     left : int
         The product is shifted left by so many bits.
+    addend : int
+        Added to the product before it is shifted; fewer bits than ``a``, not negative.
 
     Attributes
     ----------
@@ -26,20 +28,22 @@ class SerialProduct(wiring.Component):
     running : Out(1)
         In the ``len(b)`` cycles after ``load``.
     value : Out(signed)
-        ``a * b << left``, shifted.
+        ``(a * b + addend) << left``, shifted.
     half : Out(1)
         The bit that was shifted out last.
 
     Raises
     ------
     ValueError
-        If ``a`` is unsigned.
+        If ``a`` is unsigned, or ``addend`` negative or too wide.
     """
 
-    def __init__(self, a, b, left: int = 0):
-        self._a, self._b, self._left = Shape.cast(a), Shape.cast(b), left
+    def __init__(self, a, b, left: int = 0, addend: int = 0):
+        self._a, self._b, self._left, self._addend = Shape.cast(a), Shape.cast(b), left, addend
         if not self._a.signed:
             raise ValueError(f"Operand a must be signed, not {a!r}")
+        if not 0 <= addend < 1 << (self._a.width - 1):
+            raise ValueError(f"Addend must be 0 to {(1 << (self._a.width - 1)) - 1}, not {addend!r}")
         super().__init__(
             {
                 "load": In(1),
@@ -75,7 +79,7 @@ class SerialProduct(wiring.Component):
             m.d.sync += self.half.eq(low[0])
         with m.If(self.load):
             m.d.sync += [
-                high.eq(0),
+                high.eq(self._addend),
                 low.eq(Cat(Const(0, left), self.b)),
                 to_do.eq(bits),
                 self.running.eq(1),

@@ -1,9 +1,9 @@
 """The readout of a small family: one class after the other, a product a bit a cycle."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 
-from dfarray.hw.arithmetic import delay, overflows, q_shape, round_half_up, saturate
+from dfarray.hw.arithmetic import overflows, q_shape, saturate
 from dfarray.hw.blocks import block_ram
 from dfarray.hw.readout import Readout
 from dfarray.hw.serial import SerialProduct
@@ -28,14 +28,18 @@ class SerialReadout(Readout):
         scans, beat = Signal(), Signal(range(every))
         arrives, is_gram, last_group = self.partial.valid, Signal(), Signal()
         at_end, next_class = Signal(), Signal()
-        total, gram = Signal(signed(width)), Signal(signed(width))
+        total, gram = Signal(signed(width)), Signal(q_shape(config.gram))
+        # Every sum begins with the half that its rounding adds in the end.
+        gram_shift = 2 * formats.activation.fraction_bits - config.gram.fraction_bits
+        logit_shift = formats.product_fraction - formats.logit.fraction_bits
+        halves = Mux(is_gram, Const(_half(gram_shift)), Const(_half(logit_shift)))
         m.d.comb += [
             is_gram.eq(row == classes),
             last_group.eq(group == groups - 1),
             at_end.eq(is_gram | (scans & (row == classes - 1))),
             next_class.eq(scans & (beat == every - 1)),
             sums.read_address.eq(row),
-            total.eq(Mux(group == 0, 0, sums.read_data) + self.partial.value),
+            total.eq(Mux(group == 0, Cat(halves, Const(0, 1)).as_signed(), sums.read_data) + self.partial.value),
             sums.write_enable.eq(arrives),
             sums.write_address.eq(row),
             sums.write_data.eq(total),
@@ -48,21 +52,24 @@ class SerialReadout(Readout):
             with m.If(next_class & at_end):
                 m.d.sync += scans.eq(0)
         with m.If(arrives & is_gram):
-            m.d.sync += [group.eq(Mux(last_group, 0, group + 1)), scans.eq(last_group), gram.eq(total)]
+            m.d.sync += [
+                group.eq(Mux(last_group, 0, group + 1)),
+                scans.eq(last_group),
+                gram.eq(saturate(m, _shifted(total, gram_shift), config.gram.width, "wide_gram")),
+            ]
 
-        rounded = round_half_up(gram, 2 * formats.activation.fraction_bits - config.gram.fraction_bits)
-        m.submodules.product = product = SerialProduct(q_shape(formats.delta), q_shape(config.gram))
+        shift = config.correction_shift
+        m.submodules.product = product = SerialProduct(
+            q_shape(formats.delta), q_shape(config.gram), addend=_half(shift)
+        )
+        # Nothing to correct: half of nothing is rounded down.
         m.d.comb += [
             product.load.eq(scans & (beat == 0)),
             product.a.eq(self.error),
-            product.b.eq(saturate(m, rounded, config.gram.width, "wide_gram")),
+            product.b.eq(Mux(self.correct, gram, 0)),
             product.shift.eq(Const(0)),
         ]
-        shift = config.correction_shift
-        exact = round_half_up(product.value, shift) if shift >= 0 else product.value << -shift
-        kappa = delay(m, Mux(self.correct, exact, 0), 1, "kappa")
-        lessened = delay(m, sums.read_data - kappa, 1, "lessened")
-        logit = round_half_up(lessened, formats.product_fraction - formats.logit.fraction_bits)
+        logit = _shifted(sums.read_data - _shifted(product.value, shift), logit_shift)
         m.d.sync += [
             self.logit.valid.eq(next_class),
             self.saturated.eq(next_class & overflows(logit, formats.logit.width)),
@@ -70,6 +77,16 @@ class SerialReadout(Readout):
         with m.If(next_class):
             m.d.sync += self.logit.value.eq(saturate(m, logit, formats.logit.width, "exact_logit"))
         return m
+
+
+def _half(bits: int) -> int:
+    """What is added before so many bits are dropped, to round half up."""
+    return 1 << (bits - 1) if bits > 0 else 0
+
+
+def _shifted(value: Value, bits: int) -> Value:
+    """Drop so many fraction bits, or append them if there are fewer than none to drop."""
+    return value >> bits if bits >= 0 else value << -bits
 
 
 def make_readout(config) -> wiring.Component:

@@ -1,6 +1,6 @@
 """The tile: L lanes, one error scalar, an activation unit, and what it remembers of the two samples before."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -242,17 +242,20 @@ class Tile(wiring.Component):
         token = Signal(collect_token(config))
         m.d.sync += [token.eq(self.token_in), self.token_out.eq(token)]
         valid, kind, words = Signal(), Signal(Kind), []
-        # One register in front of the choice among the lanes, one behind.
-        for k, lane in enumerate(self.lanes):
-            chosen = self.token_in.lane == k
-            m.d.comb += [
-                lane.choose_weight.eq(chosen & (self.token_in.kind == Kind.WEIGHT)),
-                lane.choose_activation.eq(chosen & (self.token_in.kind == Kind.HIDDEN)),
-            ]
-        for name in ("weight", "activation"):
-            word = Signal(self.returned.value.shape(), name=f"returned_{name}", reset_less=True)
-            m.d.sync += word.eq(any_of(getattr(lane, f"chosen_{name}") for lane in self.lanes))
-            words.append(word)
+        if config.latency.serial:
+            self._choose(m, token, words)
+        else:
+            # One register in front of the choice among the lanes, one behind.
+            for k, lane in enumerate(self.lanes):
+                chosen = self.token_in.lane == k
+                m.d.comb += [
+                    lane.choose_weight.eq(chosen & (self.token_in.kind == Kind.WEIGHT)),
+                    lane.choose_activation.eq(chosen & (self.token_in.kind == Kind.HIDDEN)),
+                ]
+            for name in ("weight", "activation"):
+                word = Signal(self.returned.value.shape(), name=f"returned_{name}", reset_less=True)
+                m.d.sync += word.eq(any_of(getattr(lane, f"chosen_{name}") for lane in self.lanes))
+                words.append(word)
         m.d.sync += [
             valid.eq(token.valid & (token.count > self._index)),
             kind.eq(token.kind),
@@ -262,9 +265,21 @@ class Tile(wiring.Component):
             m.d.sync += [
                 self.returned.valid.eq(1),
                 self.returned.kind.eq(kind),
-                self.returned.value.eq(words[0] | words[1]),
+                self.returned.value.eq(any_of(words)),
             ]
         m.d.comb += self.return_out.eq(self.returned)
+
+    def _choose(self, m, token, words):
+        """The lane's result as a weight, its activation: registers as :meth:`_collect` wants them."""
+        weights = Array(lane.result[: self._config.formats.weight.width] for lane in self.lanes)
+        choices = [weights[token.lane].as_signed()]
+        if len(self._config.network.layers) > 3:  # Those of the last hidden layer stay where they are.
+            choices.append(Array(Value.cast(register.current) for register in self.activations)[token.lane].as_signed())
+        kinds = (Kind.WEIGHT, Kind.HIDDEN)
+        for index, (choice, kind) in enumerate(zip(choices, kinds, strict=False)):
+            word = Signal(self.returned.value.shape(), name=f"returned_{index}", reset_less=True)
+            m.d.sync += word.eq(Mux(token.kind == kind, choice, 0) if len(choices) > 1 else choice)
+            words.append(word)
 
     def _feedback(self, m, derivatives):
         """Returns whether a delta for an update is 0."""

@@ -54,7 +54,7 @@ MUTANTS = {
     "correction of the sample before": Mutant(
         "lane", "selects.activate, correction_delta,", "selects.activate, self.delta,", "correction"
     ),
-    "all lanes take the same noise": Mutant("lane", "5 * self._index % 32", "0", "weight_write.data", "deep"),
+    "all lanes take the same noise": Mutant("lane", "5 * lane % 32", "0", "weight_write.data", "deep"),
     # Tile
     "correction added": Mutant("tile", "total - correction,", "total + correction,", "activation"),
     "f' in the other sample's bank": Mutant("tile", "Cat(at, bank)", "Cat(at, ~bank)", "correction"),
@@ -66,11 +66,13 @@ MUTANTS = {
     ),
     "one tile too many answers": Mutant("tile", "token.count > self", "token.count >= self", "return.valid", "deep"),
     "delta for a missing neuron": Mutant("tile", "word.count > self", "word.count >= self", "correction"),
-    "bias tile silent": Mutant("bias_tile", "partial_in.value + product", "partial_in.value", "partial.value"),
+    "bias tile silent": Mutant(
+        "bias_tile", "self._hold(m, lane.product, ", "self._hold(m, 0 * lane.product, ", "partial.value"
+    ),
     "bias tile answers in every group": Mutant(
         "bias_tile",
-        "activations.current.eq(Mux(decoder.takes_part, one, 0))",
-        "activations.current.eq(one)",
+        "lane.here.eq(decoder.takes_part)",
+        "lane.here.eq(1)",
         "partial.value",
         "deep",
     ),
@@ -173,7 +175,7 @@ MUTANTS = {
         "full",
     ),
     "noise of the lane's neighbour": Mutant(
-        "lane", "5 * self._index % 32", "5 * (self._index + 1) % 32", "weight_write.data", "deep"
+        "lane", "5 * lane % 32", "5 * (lane + 1) % 32", "weight_write.data", "deep"
     ),
     "one noise bit too few": Mutant("lane", "% 32)[:bits]", "% 32)[: bits - 1]", "weight_write.data", "deep"),
     "shadow valid bits stay": Mutant(
@@ -547,7 +549,7 @@ MUTANTS = {
         "serial_readout", "self.read_class.eq(row)", "self.read_class.eq(row + 1)", "logit.value", "serial"
     ),
     "serial sums without the groups before": Mutant(
-        "serial_readout", "Mux(group == 0, 0, sums.read_data)", "0", "logit.value", "serial"
+        "serial_readout", "as_signed(), sums.read_data) +", "as_signed(), 0) +", "logit.value", "serial"
     ),
     "serial target in the wrong place": Mutant(
         "serial_errors", "index == self.label", "index == self.label + 1", "error.value", "serial"

@@ -27,6 +27,14 @@ class Run(NamedTuple):
     freeze: int = 1
 
 
+ICEBREAKER_FORMATS = {
+    "weight": "Q2.13",
+    "activation": "Q0.7",
+    "logit": "Q6.4",
+    "delta": "Q-4.19",
+    "gram": "Q10.5",
+}
+
 SHAPES = {
     "three hidden layers, widths not multiples of the lanes": Run(
         accelerator([5, 7, 11, 6, 3], 4, 2, nonzeros=2), events=True, freeze=0b0110
@@ -63,6 +71,33 @@ SHAPES = {
             rounding="stochastic",
             formats={"weight": "Q1.6", "activation": "Q1.4", "delta": "Q0.9", "preactivation": "Q1.6"},
         )
+    ),
+    "an iCE40 of one tile, as configs/icebreaker.toml": Run(
+        accelerator(
+            [9, 14, 4],
+            1,
+            4,
+            nonzeros=2,
+            family="ice40up5k",
+            zero_skipping=False,
+            error="softmax-cross-entropy",
+            formats=ICEBREAKER_FORMATS,
+        ),
+        gaps=20,
+        load=True,
+    ),
+    "an iCE40 of two tiles and two layers": Run(
+        accelerator(
+            [7, 6, 5, 3],
+            2,
+            3,
+            family="ice40up5k",
+            zero_skipping=False,
+            rounding="stochastic",
+            formats=ICEBREAKER_FORMATS,
+        ),
+        events=True,
+        freeze=0b101,
     ),
 }
 
