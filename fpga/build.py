@@ -105,7 +105,7 @@ def build(
     netlist = Netlist(directory / NETLIST)
     sites = floorplan(config, board.device, netlist.named(flow.multipliers), netlist.named(flow.block_rams))
     netlist.place(sites)
-    absorbed = netlist.absorb()
+    netlist.absorb()
     netlist.write()
     progress(STEPS[2], 2)
     lanes = config.array.tiles * config.array.lanes
@@ -130,7 +130,6 @@ def build(
         "timing_met": routed.fmax_mhz >= top.mhz,
         "lanes": lanes,
         "placed_blocks": len(sites),
-        "absorbed_luts": absorbed,
         "multipliers": asdict(routed.resources.get(flow.multipliers, unknown)),
         "block_rams": asdict(routed.resources.get(flow.block_rams, unknown)),
         "luts": asdict(routed.resources.get(flow.luts, unknown)),
