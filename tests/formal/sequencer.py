@@ -72,8 +72,10 @@ class _Sequencing(Harness):
         words = config.array.tiles * config.array.lanes + 1
         count = inner["_count_words"]
         load = inner["_load"]
+        last_tile = Mux(load["lane"] == 0, config.array.tiles, config.array.tiles - 1)
         return [
             ones(flags) == 1,
+            unit._moves_words == (unit._loads | unit._dumps),
             own["neither_next"] == ~(own["output_next"] | own["activate_next"]),
             ~(own["output_next"] & own["activate_next"]),
             ~own["output_next"] | unit.output,
@@ -98,8 +100,9 @@ class _Sequencing(Harness):
             ),
             ~unit._requested | unit._dumps,
             ~unit._dumps | unit._requested | (count["left"] == words),
-            load["tile"] <= config.array.tiles,
             load["lane"] < config.array.lanes,
+            load["tile"] <= last_tile,
+            load["ends"] == (load["tile"] == last_tile),
         ]
 
 
@@ -108,7 +111,7 @@ class Decisions(_Sequencing):
 
     def check(self, m):
         decided, inner = self.build(m)
-        m.d.comb += [Assert(ones(decided) <= 1, "one decision"), *map(Assert, self.invariants(inner))]
+        m.d.comb += [Assert(ones(decided) <= 1, "one decision"), *(Assert(t, f"inv {i}") for i,t in enumerate(self.invariants(inner)))]
         m.d.comb += [
             Assert(
                 self.unit.load_ready == (self.unit._loads & inner["elaborate"]["tick"]), "ready in every turn of LOAD"
@@ -167,7 +170,7 @@ class FreshWeights(_Sequencing):
         m.d.comb += [
             Assume(~decision.row | decision.bias | ((index >= least) & (index < fan_in))),
             Assert(~reads | (unwritten == 0), "no stale weight"),
-            *map(Assert, self.invariants(inner)),
+            *(Assert(t, f"inv {i}") for i,t in enumerate(self.invariants(inner))),
             Cover(reads & past(m, just, 2, name="soon")),
         ]
 
