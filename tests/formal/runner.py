@@ -16,7 +16,7 @@ from amaranth.back import rtlil
 
 from .mutation import Edit, edited
 
-GROUPS = ("arithmetic", "chains", "handshakes", "queues", "feedback", "sequencer")
+GROUPS = ("arithmetic", "chains", "handshakes", "queues", "feedback", "sequencer", "link")
 """Modules with harnesses and their ``PROOFS``."""
 
 _PREPARE = """\
@@ -51,7 +51,7 @@ class Proof:
     harness : str
         Class of the group's module.
     depth : int
-        Cycles of the induction; of the base case unless ``cover`` is more.
+        Cycles of the induction and its base case, or of a bounded proof.
     mutants : tuple of Edit
         Each makes the base case fail.
     arguments : tuple
@@ -142,7 +142,8 @@ def prove(group: str, proof: Proof, directory: Path, *, timeout: float = 600) ->
     if proof.method == "any state":
         (directory / "begin.smtc").write_text("initial\nassume (= [age] #b0000000)\n", encoding="utf-8")
         start = ["--noinit", "--smtc", "begin.smtc"]
-    checks = {"base": ("proof", [*start, "-t", f"{proof.first}:{deepest}"], True)}
+    base = proof.depth if proof.method == "induction" else deepest
+    checks = {"base": ("proof", [*start, "-t", f"{proof.first}:{base}"], True)}
     if proof.method == "induction":
         checks["induction"] = ("proof", ["-i", "-t", str(proof.depth)], True)
     if proof.cover:

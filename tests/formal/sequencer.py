@@ -100,6 +100,7 @@ class _Sequencing(Harness):
             ),
             ~unit._requested | unit._dumps,
             ~unit._dumps | unit._requested | (count["left"] == words),
+            (count["left"] == words) | (count["last_row"] == (unit._rows_left == 1)),
             load["lane"] < config.array.lanes,
             load["tile"] <= last_tile,
             load["ends"] == (load["tile"] == last_tile),
@@ -111,7 +112,7 @@ class Decisions(_Sequencing):
 
     def check(self, m):
         decided, inner = self.build(m)
-        m.d.comb += [Assert(ones(decided) <= 1, "one decision"), *(Assert(t, f"inv {i}") for i,t in enumerate(self.invariants(inner)))]
+        m.d.comb += [Assert(ones(decided) <= 1, "one decision"), *map(Assert, self.invariants(inner))]
         m.d.comb += [
             Assert(
                 self.unit.load_ready == (self.unit._loads & inner["elaborate"]["tick"]), "ready in every turn of LOAD"
@@ -170,7 +171,7 @@ class FreshWeights(_Sequencing):
         m.d.comb += [
             Assume(~decision.row | decision.bias | ((index >= least) & (index < fan_in))),
             Assert(~reads | (unwritten == 0), "no stale weight"),
-            *(Assert(t, f"inv {i}") for i,t in enumerate(self.invariants(inner))),
+            *map(Assert, self.invariants(inner)),
             Cover(reads & past(m, just, 2, name="soon")),
         ]
 
@@ -206,14 +207,16 @@ class Returns(_Sequencing):
             dump_transfer=1,
         )
         unit = self.unit
-        age, busy = Signal(7), Signal()
+        age, busy = Signal(7, name="age"), Signal(name="busy")
         resting = unit._idles & ~unit.activate & ~unit.output
         m.d.sync += [age.eq(age + 1), busy.eq((busy | (age == 0)) & ~resting)]
         first = age == 0
         m.d.comb += [Assume(~first | truth) for truth in self.invariants(inner)]
         m.d.comb += [
-            Assume(~first | ((unit._left <= rows) & (unit._list == rows) & ~unit._list_empty)),
-            Assume(~first | (unit._at_end == (unit._left == 0))),
+            Assume(~first | ((unit._list == rows) & ~unit._list_empty)),
+            # A list is counted from its slot's first row on.
+            Assume(~first | Mux(unit._first, ~unit._at_end, unit._at_end == (unit._left == 0))),
+            Assume(~first | unit._first | (unit._left <= rows)),
             Assume(~first | (unit._rows_left == 1)),
             Assert((age != self._cycles) | ~busy, "idle again"),
             Cover((age == self._cycles - 1) & ~busy),

@@ -98,7 +98,8 @@ def beside_the_rtl(config, netlist: str, directory: Path) -> None:
     top = re.search(rf"^module {manifest['top']}\b(?s:.*?)^endmodule\n", text, flags=re.M)
     assert top is not None
     replaced = text[: top.start()] + top[0].removesuffix("endmodule\n") + compared + text[top.end() :]
-    path.write_text(f'{replaced}\n`include "{(directory / "gates.v").resolve()}"\n', encoding="utf-8")
+    # In front: of what comes behind, the simulation takes only the modules that the accelerator is made of.
+    path.write_text(f'`include "{(directory / "gates.v").resolve()}"\n{replaced}', encoding="utf-8")
 
 
 def replay(config, synthesised, directory: Path, samples: int):
