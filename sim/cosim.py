@@ -143,7 +143,10 @@ def prepare(
     if verilog is None:
         verilog = directory / "verilog"
         generate(config, weights, verilog)
-    manifest = json.loads((verilog / "manifest.json").read_text(encoding="utf-8"))
+    try:
+        manifest = json.loads((verilog / "manifest.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{verilog / 'manifest.json'}: not what dfarray generate writes ({error})") from None
     text, contents = (verilog / manifest["verilog"]).read_text(encoding="utf-8"), []
     flat = simulator == "cxxrtl"
     if not flat:  # yosys cannot fill the memories of instances that share a module.
