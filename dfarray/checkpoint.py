@@ -129,6 +129,8 @@ class Checkpoint:
         if not path.exists():
             raise CheckpointError(f"{path}: no such checkpoint; without --resume the training starts anew")
         try:
+            if not zipfile.is_zipfile(path):
+                raise ValueError("it is no zip archive")
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
         except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:

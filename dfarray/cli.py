@@ -73,6 +73,7 @@ class Simulator(StrEnum):
 
     VERILATOR = "verilator"
     ICARUS = "icarus"
+    CXXRTL = "cxxrtl"
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator, model_validator
 
 from dfarray.latency import FAMILIES, Latency
 from dfarray.learning_rate import LearningRate
@@ -71,11 +71,12 @@ class Network(_Section, frozen=True):
     error: ErrorKind = ErrorKind.SOFTMAX_CROSS_ENTROPY
     initial_weights: InitialWeights = InitialWeights.UNIFORM
 
-    @model_validator(mode="after")
-    def _has_hidden_layer(self) -> "Network":
-        if len(self.layers) < 3:
-            raise ValueError(f"layers must be inputs, at least one hidden layer, and classes, not {list(self.layers)}")
-        return self
+    @field_validator("layers")
+    @classmethod
+    def _has_hidden_layer(cls, layers: tuple[int, ...]) -> tuple[int, ...]:
+        if len(layers) < 3:
+            raise ValueError("must be inputs, at least one hidden layer, and classes")
+        return layers
 
     @property
     def inputs(self) -> int:
@@ -114,11 +115,12 @@ class Array(_Section, frozen=True):
     family: str = "generic"
     zero_skipping: bool = True
 
-    @model_validator(mode="after")
-    def _known_family(self) -> "Array":
-        if self.family not in FAMILIES:
-            raise ValueError(f"family must be one of {', '.join(FAMILIES)}, not {self.family!r}")
-        return self
+    @field_validator("family")
+    @classmethod
+    def _known_family(cls, family: str) -> str:
+        if family not in FAMILIES:
+            raise ValueError(f"must be one of {', '.join(FAMILIES)}")
+        return family
 
 
 LARGEST_ACCUMULATOR = 48
@@ -264,10 +266,11 @@ class Training(_Section, frozen=True):
     epochs: Annotated[int, Field(ge=1)] = 1
     shift: Annotated[int, Field(ge=0, le=8)] = 0
 
-    @model_validator(mode="after")
-    def _representable(self) -> "Training":
-        LearningRate.nearest(self.learning_rate)
-        return self
+    @field_validator("learning_rate")
+    @classmethod
+    def _representable(cls, rate: float) -> float:
+        LearningRate.nearest(rate)
+        return rate
 
     @property
     def rate(self) -> LearningRate:
@@ -530,12 +533,28 @@ def shipped_names() -> list[str]:
 
 
 def _describe(item) -> str:
-    key = ".".join(str(part) for part in item["loc"] if not str(part).startswith(("function-", "literal[")))
+    place = [str(part) for part in item["loc"] if not str(part).startswith(("function-", "literal["))]
+    key, given = ".".join(place), item["input"]
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "missing":
         return f"{key}: missing, and it has no default"
     if item["type"] == "extra_forbidden":
-        return f"{key} = {item['input']!r}: unknown key"
-    if isinstance(item["input"], (dict, BaseModel)):
+        return f"{key} = {given!r}: unknown key; known are {', '.join(_siblings(place))}"
+    if item["type"] == "model_type":
+        return f"{key} = {given!r}: must be a section, [{key}]"
+    if item["type"] == "tuple_type":
+        return f"{key} = {given!r}: must be a list, such as [784, 150, 10]"
+    if isinstance(given, (dict, BaseModel)):
         return f"{key}: {message}" if key else message
-    return f"{key} = {item['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{key} = {given!r}: {message[0].lower()}{message[1:]}"
+
+
+def _siblings(place: list[str]) -> list[str]:
+    """The keys that are known where an unknown one is."""
+    sections = Configuration.model_fields
+    if len(place) == 1:
+        return list(sections)
+    section = sections[place[0]].annotation
+    assert isinstance(section, type)
+    assert issubclass(section, BaseModel)
+    return list(section.model_fields)

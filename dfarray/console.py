@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from dfarray.files import naming
+
 CHECK_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
@@ -32,11 +34,17 @@ def refusing_bad_input() -> Iterator[None]:
         raise typer.Exit(CHECK_FAILED) from None
     except (ValueError, OSError, RuntimeError) as error:
         # Ours (configuration, data, simulator) and the system's; a programming error stays a traceback.
-        err.print(f"[red]error:[/red] {escape(str(error)) or type(error).__name__}", soft_wrap=True)
+        err.print(f"[red]error:[/red] {escape(_told(error))}", soft_wrap=True)
         raise typer.Exit(BAD_INPUT) from None
     except KeyboardInterrupt:
         err.print("interrupted")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
 
 
 def note(text: str) -> None:
@@ -61,7 +69,9 @@ def report(title: str, figures: dict, json_file: Path | None) -> None:
 
 def write_json(file: Path | None, figures: dict) -> None:
     """Write figures for machines, if a file is named."""
-    if file is not None:
+    if file is None:
+        return
+    with naming(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

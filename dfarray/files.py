@@ -1,8 +1,19 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and errors that name them."""
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let errors of the system name this file: one while it is written, such as of a full disk, names none."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def write_atomically(path: Path, contents: bytes) -> None:
@@ -14,7 +25,12 @@ def write_atomically(path: Path, contents: bytes) -> None:
         Its directory is created if need be.
     contents : bytes
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, contents)
+
+
+def _replace(path: Path, contents: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -8,6 +8,7 @@ import numpy as np
 from dfarray.checkpoint import Checkpoint
 from dfarray.configuration import Configuration
 from dfarray.console import CheckError, note, progress_bar
+from dfarray.files import naming
 from dfarray.golden.datasets import Dataset, load_dataset
 from dfarray.golden.training import check_fits
 from dfarray.session import Engine, Finished, Session
@@ -33,9 +34,10 @@ class Run:
 
     def save_weights(self, path: Path) -> None:
         """Write ``layer_1``, ``layer_2``, …: weight codes, column 0 the bias."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         arrays = {f"layer_{layer}": array for layer, array in enumerate(self.weights, 1)}
-        np.savez_compressed(path, allow_pickle=False, **arrays)
+        with naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
 def load_checked(config: Configuration, data: str, download: bool) -> Dataset:

@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In
 
 from dfarray.configuration import Configuration
 from dfarray.costs import array_costs, training_costs
+from dfarray.files import naming
 from dfarray.hw.accelerator import Accelerator
 from dfarray.hw.probes import Probe, input_probes, output_probes, verilog_expression
 from dfarray.register_map import register_map
@@ -56,8 +57,9 @@ def generate(config: Configuration, weights, directory: str | Path) -> dict:
     # Taken after the signature is known: elaboration names the signals.
     text, names = verilog_of(accelerator, ports, TOP)
     manifest = _manifest(config, weights, ports, accelerator, names)
-    (directory / "accelerator.v").write_text(text, encoding="utf-8")
-    (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    for name, contents in (("accelerator.v", text), ("manifest.json", json.dumps(manifest, indent=1) + "\n")):
+        with naming(directory / name):
+            (directory / name).write_text(contents, encoding="utf-8")
     return manifest
 
 

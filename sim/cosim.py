@@ -129,7 +129,7 @@ def prepare(
     verilog : Path or None
         A directory written by ``dfarray generate``, edited or not.
     mode : Mode
-        Under Verilator, signatures are compared by the compiled loop, everything else by a cocotb bench.
+        The compiled loop runs Verilator's signatures, and all of CXXRTL; everything else a cocotb bench.
 
     Returns
     -------
@@ -143,21 +143,27 @@ def prepare(
     if verilog is None:
         verilog = directory / "verilog"
         generate(config, weights, verilog)
-    manifest = json.loads((verilog / "manifest.json").read_text(encoding="utf-8"))
-    text, contents = simplify((verilog / manifest["verilog"]).read_text(encoding="utf-8"), manifest["top"])
+    try:
+        manifest = json.loads((verilog / "manifest.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{verilog / 'manifest.json'}: not what dfarray generate writes ({error})") from None
+    text, contents = (verilog / manifest["verilog"]).read_text(encoding="utf-8"), []
+    flat = simulator == "cxxrtl"
+    if not flat:  # yosys cannot fill the memories of instances that share a module.
+        text, contents = simplify(text, manifest["top"])
     looped = uses_loop(simulator, mode)
     build = (directory / (f"{simulator}-loop" if looped else simulator)).resolve()
     build.mkdir(parents=True, exist_ok=True)
     source = build / "simulated.v"
     source.write_text(text, encoding="utf-8")
     write_contents(contents, build / harness.CONTENTS)
-    sources = [source, *cell_models(config.array.family), harness.write_harness(manifest, contents, build)]
+    sources = [source, *cell_models(config.array.family), harness.write_harness(manifest, contents, build, flat=flat)]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in [*sources, *simulators.own_sources()])).hexdigest()
     stamp = build / "sources.sha256"
     if not stamp.exists() or stamp.read_text() != digest:
         stamp.unlink(missing_ok=True)
         if looped:
-            simulators.build_loop(sources, harness.TOP, build)
+            simulators.build_loop(simulator, sources, harness.TOP, build)
         else:
             simulators.build(simulator, sources, harness.TOP, build)
         stamp.write_text(digest)
@@ -166,7 +172,7 @@ def prepare(
 
 def uses_loop(simulator: str, mode: Mode) -> bool:
     """Whether the compiled loop runs the job, not cocotb."""
-    return simulator == "verilator" and mode is Mode.SIGNATURE
+    return simulator == "cxxrtl" or (simulator == "verilator" and mode is Mode.SIGNATURE)
 
 
 def cosimulate(
@@ -204,7 +210,7 @@ def cosimulate(
     mode : Mode
         Compare every signal, or their signature and, if it differs, every signal of that cycle.
     record_cycles : int
-        In signature mode under Verilator, so many first cycles leave their trace for a waveform.
+        In the compiled loop, so many first cycles leave their trace for a waveform; in trace mode all do.
     events : bool or None
         Send samples as events, only the nonzero inputs; None: if the array skips zeros.
     load_weights : bool

@@ -5,6 +5,7 @@ decided. The accelerator's Verilog is instantiated as generated; the trace looks
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from dfarray.event_counters import WALK, look
@@ -20,13 +21,22 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TEMPLATE = Path(__file__).with_name("harness.v")
 
 
-def write_harness(manifest: dict, contents: list[Contents], directory: Path) -> Path:
-    """Write ``bench.v`` for a manifest and for memories whose contents are in ``contents/``; returns its path."""
+def write_harness(manifest: dict, contents: list[Contents], directory: Path, *, flat: bool = False) -> Path:
+    """Write ``bench.v`` for a manifest and for memories whose contents are in ``contents/``; returns its path.
+
+    Parameters
+    ----------
+    flat : bool
+        For yosys, which finds what is inside the accelerator only by the names it has after flattening.
+    """
     ports = manifest["ports"]
     registers = [p for p in ports if p["name"].startswith("registers__")]
     layout = layout_of(manifest)
-    inputs = _words("input", [*map(_shown, manifest["trace"]["inputs"]), "macs_looked"], layout.inputs)
-    outputs = _words("output", list(map(_shown, manifest["trace"]["outputs"])), layout.outputs)
+    traced_inputs, traced_outputs = manifest["trace"]["inputs"], manifest["trace"]["outputs"]
+    refer = _flat_reference if flat else _reference
+    shown_inputs, shown_outputs = ([_shown(entry, refer) for entry in part] for part in (traced_inputs, traced_outputs))
+    inputs = _words("input", [*shown_inputs, "macs_looked"], layout.inputs)
+    outputs = _words("output", shown_outputs, layout.outputs)
     words = [*_names("input", layout.inputs), *_names("output", layout.outputs)]
     widths = {p["name"]: p["width"] for p in ports}
     text = _TEMPLATE.read_text(encoding="utf-8")
@@ -48,6 +58,7 @@ def write_harness(manifest: dict, contents: list[Contents], directory: Path) -> 
         "@TRACE@": "\n      ".join(f"trace[{place}] = {word};" for place, word in enumerate(words)),
         "@TRACE_CONCATENATION@": ", ".join(reversed(words)),
         "@INPUT_BITS@": str(layout.inputs.words * WORD),
+        "@INSIDE@": "\n  ".join(_inside([*traced_inputs, *traced_outputs]) if flat else []),
         "@WORDS@": "\n  ".join([*inputs, *outputs]),
         "@INPUT_WORDS@": ", ".join(reversed(_names("input", layout.inputs))),
         "@FOLD@": " ^ ".join(_rotated(word, 11 * k % WORD) for k, word in enumerate(_names("output", layout.outputs))),
@@ -72,10 +83,29 @@ def _public_port(port: dict) -> str:
     return f"{direction} [{port['width'] - 1}:0] {port['name']} /*verilator public_flat_rw*/"
 
 
+def _inside(entries: list[dict]) -> list[str]:
+    """Declarations of the flat names of a trace, each as wide as it is looked at.
+
+    Gates need none of their own: each is shown itself, too.
+    """
+    widths: dict[str, int] = {}
+    for entry in entries:
+        name, _, bits = _flat_reference(entry["expression"]).partition("[")
+        width = int(bits.partition(":")[0]) + 1 if bits else entry["width"]
+        widths[name] = max(widths.get(name, 0), width)
+    return [f"(* hierconn *) wire [{width - 1}:0] {name};" for name, width in widths.items()]
+
+
 def _reference(expression: str) -> str:
     """A hierarchical reference below ``dut``, escaped where Verilog asks for it."""
     path, _, index = expression.partition("[")
     return "dut." + ".".join(map(_escaped, path.split("."))) + (f"[{index}" if index else "")
+
+
+def _flat_reference(expression: str) -> str:
+    """The same after flattening: one name."""
+    path, _, index = expression.partition("[")
+    return f"\\dut.{path.replace(chr(92), '')} " + (f"[{index}" if index else "")
 
 
 def _escaped(name: str) -> str:
@@ -85,11 +115,11 @@ def _escaped(name: str) -> str:
     return "\\" + name.removeprefix("\\") + " "
 
 
-def _shown(entry: dict) -> str:
-    value = _reference(entry["expression"])
+def _shown(entry: dict, refer: Callable[[str], str]) -> str:
+    value = refer(entry["expression"])
     if "gate" not in entry:
         return value
-    gate = _reference(entry["gate"])
+    gate = refer(entry["gate"])
     condition = " || ".join(f"{gate} == {code}" for code in entry["when"])
     return f"(({condition}) ? {value} : {entry['width']}'d0)"
 

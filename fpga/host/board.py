@@ -1,5 +1,6 @@
 """A board as its registers, weights and samples: what the driver and the self-test are made of."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from zlib import crc32
@@ -48,7 +49,17 @@ def open_port(name: str, baud: int = 3_000_000) -> Port:
     try:
         return serial.serial_for_url(name, baudrate=baud, timeout=0.05, exclusive=True)
     except (serial.SerialException, ValueError, OSError) as error:
-        raise LinkError(f"port {name}: {getattr(error, 'strerror', None) or error}") from None
+        raise LinkError(f"port {name}: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Why a port cannot be opened; pyserial tells the system's reason within its own."""
+    said, number = str(error), getattr(error, "errno", None)
+    if "exclusively lock" in said:
+        return "busy, another program holds it"
+    if "configure port" in said:
+        return "not a serial port"
+    return f"{os.strerror(number)}; is the board plugged in?" if number else said
 
 
 class Board:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dfarray.files import naming
 from dfarray.golden.datasets.dataset import Dataset, DatasetError, check_shapes, make_dataset
 
 TEST_SHARE = 0.2
@@ -36,6 +37,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         with path.open("rb") as file:
+            if file.read(2) != b"PK" and not file.seek(0) and file.read(6) != b"\x93NUMPY":
+                raise ValueError("it is no zip archive")
+            file.seek(0)
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise ValueError("it holds a single array, as .npy files do")
@@ -74,9 +78,10 @@ def save_npz(dataset: Dataset, path: Path) -> None:
     """Write a data set as :func:`read_npz` reads it."""
     if path.suffix != ".npz":
         raise DatasetError(f"{path}: data sets are written as .npz, not {path.suffix or 'this'}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {name: getattr(dataset, name) for name in ("train_x", "train_y", "test_x", "test_y")}
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
 def read_csv(path: Path) -> Dataset:
@@ -105,7 +110,8 @@ def read_csv(path: Path) -> Dataset:
     try:
         table = np.loadtxt(lines[has_header:], delimiter=",", ndmin=2, comments=None)
     except ValueError as error:
-        raise DatasetError(f"{path}: {error}") from None
+        # NumPy goes on with advice for its own callers.
+        raise DatasetError(f"{path}: {str(error).partition(';')[0]}; lines count from the first sample") from None
     if table.shape[1] != len(header):
         raise DatasetError(f"{path}: the header has {len(header)} columns, the samples {table.shape[1]}")
     if table.shape[1] < 2:

@@ -170,7 +170,7 @@ class Multiplier(wiring.Component):
             if self.widest is not None and operand.width > self.widest:
                 raise ValueError(
                     f"Multiplier operand {name} must be at most {self.widest} bits wide for {self.block}, "
-                    f"not {operand.width}"
+                    f"not {operand.width}; operands have the formats weight, activation, delta and gram"
                 )
         if latency < self.shortest_latency:
             raise ValueError(f"Multiplier latency must be {self.shortest_latency} or more, not {latency!r}")

@@ -66,12 +66,12 @@ def main() -> int:
     console = Console()
     with Progress(console=console, transient=True) as progress, ThreadPoolExecutor(arguments.jobs) as pool:
         task = progress.add_task("proofs", total=len(chosen))
-        futures = [
-            pool.submit(prove, group, proof, directory_of(arguments.output, group, proof)) for group, proof in chosen
-        ]
-        for future in futures:
-            future.add_done_callback(lambda _: progress.advance(task))
-        outcomes = [future.result() for future in futures]
+        outcomes = []
+        for outcome in pool.map(lambda one: prove(*one, directory_of(arguments.output, *one)), chosen):
+            outcomes.append(outcome)
+            progress.advance(task)
+            told = "holds" if outcome.holds else "DOES NOT HOLD"
+            progress.console.print(f"{outcome.group}: {outcome.proof.title}: {told}, {outcome.seconds:.0f} s")
     table = Table("group", "proof", "method", "depth", "holds", "cover reached", "mutants", "seconds")
     for outcome in outcomes:
         table.add_row(*_row(outcome))

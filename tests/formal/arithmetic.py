@@ -100,7 +100,7 @@ class NegatedRounding(_Datapath):
 
 
 class ProductTerms(_Datapath):
-    """``fabric_product`` adds, for each base-4 digit of b, that digit times a; the digits are b."""
+    """``fabric_product`` adds, for each base-4 digit of b, that digit times a, a cycle later; the digits are b."""
 
     def check(self, m):
         for a_width, b_width in widths_in_use()["fabric_product"]:
@@ -120,7 +120,9 @@ class ProductTerms(_Datapath):
                 for value, multiple in enumerate(multiples):
                     with m.If(digit.as_unsigned() == value):
                         m.d.comb += chosen.eq(multiple)
-                m.d.comb += Assert(term == (chosen << low), f"digit {index} of {a_width} x {b_width}")
+                before = past(m, chosen, name=f"digit_{name}_{index}")
+                age = past(m, Const(1), name=f"age_{name}_{index}")
+                m.d.comb += Assert(~age | (term == (before << low)), f"digit {index} of {a_width} x {b_width}")
             m.d.comb += [Assert(digits == b), Cover((a == -(1 << (a_width - 1))) & (b == -(1 << (b_width - 1))))]
 
     @staticmethod
@@ -217,14 +219,14 @@ PROOFS = [
     Proof(
         "a product's terms are the digits of b times a",
         "ProductTerms",
-        1,
+        2,
         (
             Edit("arithmetic", "top = low + 2 >= len(b)", "top = low + 4 >= len(b)"),
             Edit("arithmetic", "Mux(b[low + 1], a, 0) << 1 if high", "Mux(b[low + 1], a, 0) if high"),
         ),
         method="bounded",
         cover=1,
-        why=_NO_FEEDBACK.format(0),
+        why=_NO_FEEDBACK.format(1),
     ),
     Proof(
         "the adder tree adds",

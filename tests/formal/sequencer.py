@@ -72,8 +72,10 @@ class _Sequencing(Harness):
         words = config.array.tiles * config.array.lanes + 1
         count = inner["_count_words"]
         load = inner["_load"]
+        last_tile = Mux(load["lane"] == 0, config.array.tiles, config.array.tiles - 1)
         return [
             ones(flags) == 1,
+            unit._moves_words == (unit._loads | unit._dumps),
             own["neither_next"] == ~(own["output_next"] | own["activate_next"]),
             ~(own["output_next"] & own["activate_next"]),
             ~own["output_next"] | unit.output,
@@ -98,8 +100,10 @@ class _Sequencing(Harness):
             ),
             ~unit._requested | unit._dumps,
             ~unit._dumps | unit._requested | (count["left"] == words),
-            load["tile"] <= config.array.tiles,
+            (count["left"] == words) | (count["last_row"] == (unit._rows_left == 1)),
             load["lane"] < config.array.lanes,
+            load["tile"] <= last_tile,
+            load["ends"] == (load["tile"] == last_tile),
         ]
 
 
@@ -203,14 +207,16 @@ class Returns(_Sequencing):
             dump_transfer=1,
         )
         unit = self.unit
-        age, busy = Signal(7), Signal()
+        age, busy = Signal(7, name="age"), Signal(name="busy")
         resting = unit._idles & ~unit.activate & ~unit.output
         m.d.sync += [age.eq(age + 1), busy.eq((busy | (age == 0)) & ~resting)]
         first = age == 0
         m.d.comb += [Assume(~first | truth) for truth in self.invariants(inner)]
         m.d.comb += [
-            Assume(~first | ((unit._left <= rows) & (unit._list == rows) & ~unit._list_empty)),
-            Assume(~first | (unit._at_end == (unit._left == 0))),
+            Assume(~first | ((unit._list == rows) & ~unit._list_empty)),
+            # A list is counted from its slot's first row on.
+            Assume(~first | Mux(unit._first, ~unit._at_end, unit._at_end == (unit._left == 0))),
+            Assume(~first | unit._first | (unit._left <= rows)),
             Assume(~first | (unit._rows_left == 1)),
             Assert((age != self._cycles) | ~busy, "idle again"),
             Cover((age == self._cycles - 1) & ~busy),

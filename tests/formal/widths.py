@@ -7,7 +7,7 @@ from pathlib import Path
 from amaranth.hdl import Fragment
 
 from dfarray.configuration import load_configuration
-from dfarray.initial_weights import initial_weights
+from dfarray.initial_weights import preset_weights
 
 _CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -35,7 +35,7 @@ def widths_in_use() -> dict[str, list[tuple[int, int]]]:
         accelerator = importlib.import_module("dfarray.hw.accelerator").Accelerator
         for path in sorted(_CONFIGS.glob("*.toml")):
             config = load_configuration(path)
-            Fragment.get(accelerator(config, initial_weights(config)), None)
+            Fragment.get(accelerator(config, preset_weights(config)), None)
     return {name: sorted(found) for name, found in uses.items()}
 
 
