@@ -67,7 +67,7 @@ class Line:
         await Timer(10 * PERIOD_NS, "ns")
         cocotb.start_soon(self._receive())
 
-    async def send(self, data: bytes):
+    async def send(self, data: bytes | bytearray):
         """Bytes back to back."""
         for byte in data:
             await self._bits(0b1 << 9 | byte << 1, 10)

@@ -45,7 +45,8 @@ def _later_version(directory, patch):
     with np.load(path) as arrays:
         found = {name: arrays[name] for name in arrays.files}
     described = json.loads(str(found["checkpoint"])) | {"version": 99}
-    np.savez(path, **found | {"checkpoint": np.array(json.dumps(described))})
+    found["checkpoint"] = np.array(json.dumps(described))
+    np.savez(path, **found)
 
 
 def _full(directory, patch):

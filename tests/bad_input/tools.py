@@ -96,7 +96,7 @@ def _terminal(*, busy: bool = False) -> Preparation:
         (directory / "port").symlink_to(os.ttyname(board))
         for waiting in (Session, Accelerator):
             patch.setitem(waiting.__init__.__kwdefaults__, "timeout", 0.3)
-        kept = [host, board]
+        kept: list[object] = [host, board]
         if busy:
             kept.append(serial.Serial(os.ttyname(board), exclusive=True))
         patch.setattr("dfarray.boards.kept", kept, raising=False)
