@@ -13,6 +13,9 @@ from dfarray.hw.blocks import lut_ram
 from dfarray.latency import REOPEN
 from dfarray.trace import index_bits
 
+READ = 2
+"""From a word's address to the word: a register behind the choice among the memory's blocks, before the adder."""
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -109,12 +112,15 @@ class EventCounters(wiring.Component):
             m.d.comb += looks.eq(place == WORDS * number)
             m.d.sync += count.eq(Mux(looks, 0, count) + self.amounts[name])
             taken.append(Mux(looks, count, 0))
+        counted = Signal(max(len(count) for count in taken))
         # To be added in the next cycle: what was counted, or the carry of the counter's word before.
-        more = Signal(max(len(count) for count in taken))
-        before = delay(m, place, 1, "place_before", reset_less=False)
-        m.submodules.memory = memory = lut_ram(self._config.array.family, unsigned(WORD_BITS), WALK)
+        more = Signal.like(counted)
+        m.submodules.memory = memory = lut_ram(self._config.array.family, unsigned(WORD_BITS), WALK, latency=READ)
+        before = delay(m, place, READ, "place_before", reset_less=False)
+        # The memory has shown a word, whatever was in its registers before.
+        runs = delay(m, Const(1), READ, "runs", reset_less=False)
         total = Signal(max(WORD_BITS, len(more)) + 1)
-        runs = Signal()  # The memory has shown a word, whatever was in its register before.
+        asked = delay(m, self.wanted, 1, "asked", reset_less=False)
         m.d.comb += [
             total.eq(memory.read_data + more),
             memory.read_address.eq(place),
@@ -122,9 +128,9 @@ class EventCounters(wiring.Component):
             memory.write_data.eq(total[:WORD_BITS]),
             memory.write_enable.eq(runs),
             self.word.eq(total),
-            self.low.eq(self.wanted & (before == Cat(Const(0, 1), self.upper, self.index))),
+            self.low.eq(self.wanted & asked & (before == Cat(Const(0, 1), self.upper, self.index))),
         ]
-        m.d.sync += [runs.eq(1), self.high.eq(self.low)]
+        m.d.sync += [counted.eq(any_of(taken)), self.high.eq(self.low)]
         with m.If(runs):
-            m.d.sync += more.eq(any_of(taken) | total[WORD_BITS:])
+            m.d.sync += more.eq(counted | total[WORD_BITS:])
         return m

@@ -53,7 +53,7 @@ class RegisterFile(wiring.Component):
     ----------
     bus : In AxiLite
         A write answers one cycle after its address and data, a read three cycles after its address; a read of a
-        counter two cycles after it was looked at.
+        counter three cycles after it was looked at.
     settings : Out(settings_layout)
         Change two cycles after the write is accepted.
     command : Out
