@@ -108,8 +108,9 @@ class EventCounters(wiring.Component):
         m.d.sync += place.eq(place + 1)
         taken = []
         for number, name in enumerate(EVENT_COUNTERS):
-            count, looks = Signal(range(rates[name].in_a_walk + 1), name=name.lower()), Signal(name=f"looks_{number}")
-            m.d.comb += looks.eq(place == WORDS * number)
+            count = Signal(range(rates[name].in_a_walk + 1), name=name.lower())
+            looks = Signal(init=number == 0, name=f"looks_{number}")
+            m.d.sync += looks.eq(place == (WORDS * number - 1) % WALK)
             m.d.sync += count.eq(Mux(looks, 0, count) + self.amounts[name])
             taken.append(Mux(looks, count, 0))
         counted = Signal(max(len(count) for count in taken))

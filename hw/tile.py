@@ -108,7 +108,7 @@ class Tile(wiring.Component):
         events, total = self.events_in, Signal.like(self.events_out)
         m.d.sync += [
             total.weights.eq(events.weights + sum(lane.saturated for lane in self.lanes)),
-            total.sums.eq(events.sums + sums),
+            total.sums.eq(events.sums + delay(m, sums, 1, "sum_saturates", reset_less=False)),
             total.zeros.eq(events.zeros + zeros),
         ]
         m.d.comb += self.events_out.eq(total)

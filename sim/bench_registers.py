@@ -117,22 +117,23 @@ async def framing(dut):
     """Samples that break off, go on too long, or name a wrong input are not answered; the next good one is."""
     bench = await _started(dut)
     ends = bench.job.sample_ends
-    # The sample file: two that are wrong if dense and a good one; one of which the first transfer is an event and the
+    # The sample file: two that are wrong if dense and a good one; two of which the first transfer is an event and the
     # others are dense; then as events three wrong ones and a good one.
     dut.sample_budget.value = int(ends[2])
     await bench.until(dut.results_done, 1)
     assert await bench.read("FRAMING_ERRORS_LOW") == 2
+    for mixed in (3, 4):
+        await bench.write("CONTROL", train=1, events=1)
+        dut.sample_budget.value = int(ends[mixed - 1]) + 1
+        await _cycles(20)
+        await bench.write("CONTROL", train=1, events=0)
+        dut.sample_budget.value = int(ends[mixed])
+        await _cycles(60)
+        assert await bench.read("FRAMING_ERRORS_LOW") == mixed
     await bench.write("CONTROL", train=1, events=1)
-    dut.sample_budget.value = int(ends[2]) + 1
-    await _cycles(20)
-    await bench.write("CONTROL", train=1, events=0)
-    dut.sample_budget.value = int(ends[3])
-    await _cycles(60)
-    assert await bench.read("FRAMING_ERRORS_LOW") == 3
-    await bench.write("CONTROL", train=1, events=1)
-    dut.sample_budget.value = int(ends[7])
+    dut.sample_budget.value = int(ends[8])
     await bench.until(dut.results_done, 2)
-    assert await bench.read("FRAMING_ERRORS_LOW") == 6
+    assert await bench.read("FRAMING_ERRORS_LOW") == 7
     assert await bench.read("SAMPLES_LOW") == 2
     await bench.finish()
 

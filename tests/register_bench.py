@@ -32,9 +32,11 @@ def samples_of(testcase: str, config: Configuration) -> list[np.ndarray]:
     if testcase == "framing":
         (event,) = good_samples(config, rng, 1, events=True)
         wrong_dense = [transfers(*range(inputs - 1)), transfers(*range(inputs + 3))]
-        mixed = transfers(inputs - 1, 0, 1)
+        # The second one ends where a counter of its transfers would have come round to the last index.
+        around = 1 << inputs.bit_length()
+        mixed = [transfers(inputs - 1, 0, 1), transfers(inputs - 1, *around * [0])]
         wrong_events = [transfers(0, 3, 2), transfers(1, 1, 4), transfers(0, inputs, 4, 1)]
-        return [*wrong_dense, dense[0], mixed, *wrong_events, event]
+        return [*wrong_dense, dense[0], *mixed, *wrong_events, event]
     if testcase == "restless":
         # Wrong whenever they meet the other setting.
         sparse = good_samples(config, rng, 120, events=True)

@@ -113,7 +113,9 @@ MUTANTS = {
     "a NULL sweep shows the latest sample": Mutant(
         "fetch", "Mux(nothing, 0, entry.current)", "entry.current", "broadcast.x_cur"
     ),
-    "a NULL sweep has the wrong list": Mutant("sequencer", "null & self.pending_v", "Const(0)", "broadcast.x_prev"),
+    "a NULL sweep has the wrong list": Mutant(
+        "sequencer", "null & self.pending_v", "Const(0)", "broadcast.address", "small"
+    ),
     "a row is left out though its update matters": Mutant(
         "input_store", "keep_row = some.older | some.current", "keep_row = some.current", "sequencer.state"
     ),
@@ -149,7 +151,7 @@ MUTANTS = {
         'Signal(signed(width), name="accumulator")',
         'Signal(signed(width - 1), name="accumulator")',
         "result",
-        "full",
+        "extreme",
     ),
     "weights wrap around": Mutant(
         "lane",
@@ -166,11 +168,7 @@ MUTANTS = {
         "saturating",
     ),
     "a lower bound one too high": Mutant(
-        "arithmetic",
-        "Const(1 << (width - 1), width)",
-        "Const((1 << (width - 1)) + 1, width)",
-        "weight_write.data",
-        "full",
+        "arithmetic", "Const(1 << (width - 1), width)", "Const((1 << (width - 1)) + 1, width)", "feedback.value", "full"
     ),
     "noise of the lane's neighbour": Mutant(
         "lane", "5 * lane % 32", "5 * (lane + 1) % 32", "weight_write.data", "deep"
@@ -221,7 +219,7 @@ MUTANTS = {
     "relu of the other sign": Mutant(
         "activation", "slope = z > 0 if relu", "slope = z < 0 if relu", "correction", "deep"
     ),
-    "f' at zero": Mutant("activation", "slope = z > 0 if relu", "slope = z >= 0 if relu", "correction", "full"),
+    "f' at zero": Mutant("activation", "slope = z > 0 if relu", "slope = z >= 0 if relu", "correction", "coarse"),
     "the most negative number's magnitude": Mutant(
         "activation", "limited.eq(~fits | magnitude[-1])", "limited.eq(~fits)", "activation", "tanh"
     ),
@@ -236,7 +234,8 @@ MUTANTS = {
         "sequencer",
         "~self.pending_v, self.pending_u | self.pending_v)",
         "~self.pending_v, self.pending_u)",
-        "sequencer.pending_u",
+        "sequencer.state",
+        "events",
     ),
     "the last row does not wait for the ACTIVATE before": Mutant(
         "sequencer",
@@ -249,7 +248,7 @@ MUTANTS = {
         "sequencer",
         "~(self.activate | ends | no_room | no_errors)",
         "~(self.activate | ends | no_errors)",
-        "sequencer.row",
+        "sequencer.slot",
         "wide",
     ),
     "the last row does not wait for errors": Mutant(
@@ -257,7 +256,7 @@ MUTANTS = {
         "~(self.activate | ends | no_room | no_errors)",
         "~(self.activate | ends | no_room)",
         "sequencer.state",
-        "restless",
+        "late",
     ),
     "a slot without its second row": Mutant(
         "sequencer",
@@ -276,13 +275,14 @@ MUTANTS = {
         "sequencer",
         "self.output_row == config.network.classes",
         "self.output_row == config.network.classes - 1",
-        "broadcast.op",
+        "sequencer.output",
+        "small",
     ),
     "output rows begin at the second class": Mutant(
         "sequencer", "Mux(gram, 0, self.output_row))", "Mux(gram, 0, self.output_row ^ 1))", "broadcast.address"
     ),
     "an output group does not wait for the error unit": Mutant(
-        "sequencer", "(~self._opens | self.error_idle)", "Const(1)", "sequencer.output_row", "restless"
+        "sequencer", "(~self._opens | self.error_idle)", "Const(1)", "sequencer.output_row", "stalled"
     ),
     "output rows come before their activations": Mutant(
         "sequencer",
@@ -317,7 +317,7 @@ MUTANTS = {
         "self.ready.bit_select(self.parity, 1)",
         "self.ready.bit_select(~self.parity, 1)",
         "sequencer.state",
-        "restless",
+        "late",
     ),
     "the input's gram for every layer": Mutant(
         "sequencer", "Mux(inputs, self.input_gram, self.list_gram)", "self.input_gram", "broadcast.value", "deep"
@@ -387,9 +387,9 @@ MUTANTS = {
     ),
     "a replaced walk speaks for the newer request": Mutant(
         "feedback",
-        "~done.correction & (done.serial == serials[0])",
-        "~done.correction",
-        "sequencer.delivered",
+        "done.correction & (done.serial == serials[1])",
+        "done.correction",
+        "sequencer.corrected",
         "restless",
     ),
     "shadows before corrections": Mutant(
@@ -397,7 +397,7 @@ MUTANTS = {
         'corrects.eq(may["correction"])',
         'corrects.eq(may["correction"] & ~may["shadow"])',
         "feedback.op",
-        "deep",
+        "restless",
     ),
     "the last lane gets no delta": Mutant(
         "feedback",
@@ -413,7 +413,7 @@ MUTANTS = {
     "an index that comes again": Mutant(
         "frames", "(word.index < following)", "(word.index + 1 < following)", "", "framing"
     ),
-    "an index that is no input": Mutant("frames", "(word.index >= inputs)", "Const(0)", "", "framing"),
+    "an index that is no input": Mutant("frames", "(word.index >= inputs)", "(word.index < 0)", "", "framing"),
     "a sample too early behind a wrong one": Mutant("frames", "REOPEN - 3", "REOPEN - 4", "samples.ready", "framing"),
     "label of the first transfer": Mutant(
         "frames", "self.label.eq(word.label)", "self.label.eq(self.samples.payload.label)", "error.value", "deep"

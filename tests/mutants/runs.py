@@ -44,10 +44,13 @@ PHASES = (
 FAST = ((4, True, 255, 4, 0), (1, False, 0, 0, 0), (4, True, 255, 0, 0), (2, True, 255, 7, 0b10))
 """Everything saturates."""
 
+ALONE = ((1, True, 200, 8, 0), (1, False, 0, 0, 0), *PHASES, (1, False, 0, 0, 0))
+"""An update that is the only one pending when an inference comes."""
+
 CASES = {
     "small": Case(SMALL, PHASES, load=True, data=1),
     "deep": Case(DEEP, PHASES, load=True, data=1),
-    "events": Case(SMALL, PHASES, events=True, data=3, zeros=0.6),
+    "events": Case(SMALL, ALONE, events=True, data=3, zeros=0.6),
     "restless": Case(DEEP, PHASES, events=True, load=True, gaps=(30, 30, 30), data=2, zeros=0.6, restless=60),
     "stalled": Case(DEEP, PHASES, gaps=(0, 240, 200), data=4),
     "full": Case(
@@ -73,7 +76,20 @@ CASES = {
     ),
     "wide": Case(accelerator([2, 18, 11, 3], 2, 6), PHASES, data=8),
     "three": Case(accelerator([5, 7, 11, 6, 3], 4, 2, nonzeros=2), PHASES, events=True, data=9),
-    "coarse": Case(accelerator([5, 6, 4], 3, 2, formats={"logit": "Q1.2"}), PHASES, data=10),
+    # Equal logits, and sums of which many are 0.
+    "coarse": Case(
+        accelerator([5, 6, 4], 3, 2, activation="relu", formats={"logit": "Q1.2", "preactivation": "Q1.2"}),
+        PHASES,
+        data=10,
+    ),
+    # Sums that need every bit of the accumulator.
+    "extreme": Case(accelerator([1, 12, 3], 2, 3), FAST, data=12, zeros=0, extremes=0.9, full_weights=True),
+    # Errors that come after the sweep that waits for them, and hidden layers that do not wait.
+    "late": Case(
+        accelerator([1, 2, 12], 2, 1, error="softmax-cross-entropy"),
+        ((6, True, 200, 8, 0b01), (3, True, 200, 8, 0), (1, False, 0, 0, 0), (3, True, 200, 8, 0b10)),
+        data=13,
+    ),
     "serial": Case(
         accelerator(
             [6, 9, 7, 3],

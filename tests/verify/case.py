@@ -45,9 +45,10 @@ class Case:
     data : int
         Seed of samples, labels and weights.
     zeros, extremes : float
-        Share of the inputs that are 0, and that are the format's limits; a share ``zeros`` of the samples has no other.
+        Share of the inputs that are 0, and that are the format's limits; half a share ``zeros`` of the samples has no
+        other.
     full_weights : bool
-        Weights of the whole format, not those of the configuration.
+        Weights of the whole format, a share ``extremes`` its limits, not those of the configuration.
     hard_stores : bool
         Block RAM however shallow: its models know when a row is read while it is written.
     restless : int
@@ -151,6 +152,8 @@ def data(case: Case) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     weights = initial_weights(config)
     if case.full_weights:
         weights = [rng.integers(weight.lo, weight.hi + 1, w.shape).astype(w.dtype) for w in weights]
+        ends = [rng.choice([weight.lo, weight.hi], w.shape) for w in weights]
+        weights = [np.where(rng.random(w.shape) < case.extremes, e, w) for w, e in zip(weights, ends, strict=True)]
     return x.astype(np.int16), labels, weights
 
 
@@ -234,7 +237,7 @@ def _act_at_random(case: Case, job: Job, orders: Orders) -> None:
     orders.add(Order.WEIGHTS, 1 << 20)
     orders.write("ROW_COUNT", rows=1)
     for _ in range(case.restless):
-        kind = draw.randrange(9)
+        kind = draw.randrange(10)
         if kind == 0:
             orders.write("CONTROL", train=int(draw.random() < 0.75), events=draw.getrandbits(1))
         elif kind == 1:
@@ -249,8 +252,13 @@ def _act_at_random(case: Case, job: Job, orders: Orders) -> None:
             orders.write("ROW_COUNT", rows=draw.choice([1, 2]))
         elif kind < 8:
             orders.write("COMMAND", **{name: draw.getrandbits(1) for name in ("flush", "load", "dump")})
-        else:
+        elif kind < 9:
             orders.add(Order.GAPS, draw.getrandbits(24) & draw.getrandbits(24))
+        else:
+            # An inference is announced, what is pending is applied for it, and then the sample trains after all.
+            orders.write("CONTROL", train=0, events=draw.getrandbits(1))
+            orders.add(Order.CYCLES, draw.randrange(2 * (config.bank_rows_used + 10)))
+            orders.write("CONTROL", train=1, events=draw.getrandbits(1))
         transfers += draw.randrange(2 * config.network.inputs + 2)
         orders.add(Order.SAMPLES, transfers)
         orders.add(Order.CYCLES, draw.choice((1, 2, 5, 20, 80, 2 * config.network.inputs + 60)))
