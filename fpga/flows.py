@@ -138,7 +138,8 @@ FLOWS = {
         parts_apart=True,
     ),
     Family.ICE40: Flow(
-        synthesis="synth_ice40 -device u -dsp",
+        # Not -dsp: it would take the registers out of the SB_MAC16 that are instantiated; nothing else multiplies.
+        synthesis="synth_ice40 -device u",
         place_and_route="nextpnr-ice40",
         pack="icepack",
         constraints="pins.pcf",

@@ -171,7 +171,7 @@ def test_models_refuse_other_modes(family, edit, icarus, tmp_path):
 SYNTHESIS = {
     "ecp5": ("synth_ecp5", 18, 2048, {"DP16KD": 2, "MULT18X18D": 1}, "TRELLIS_FF", 2 * (18 + 27)),
     "gowin": ("synth_gowin -family gw2a", 18, 2048, {"SDPX9B": 2, "MULT18X18": 1}, "DFF", 0),
-    "ice40up5k": ("synth_ice40 -device u -dsp", 16, 8192, {"SB_SPRAM256KA": 1, "SB_MAC16": 1}, "SB_DFF", 0),
+    "ice40up5k": ("synth_ice40 -device u", 16, 8192, {"SB_SPRAM256KA": 1, "SB_MAC16": 1}, "SB_DFF", 0),
 }
 
 
