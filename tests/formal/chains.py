@@ -274,7 +274,7 @@ PROOFS = [
         "Partials",
         16,
         (
-            Edit("bias_tile", "delay(m, lane.product, levels", "delay(m, lane.product, levels + 1"),
+            Edit("bias_tile", "lane.product, added, levels,", "lane.product, added, levels + 1,"),
             Edit("tile", "self.partial_in.value + total", "total"),
         ),
         cover=18,

@@ -54,7 +54,8 @@ class Dump(Harness):
         most = config.array.tiles * config.array.lanes + 1
         m.submodules.queue = queue = DumpQueue(config)
         with watched_memories(DumpQueue):
-            inner = opened(queue)["elaborate"]
+            methods = opened(queue)
+        inner = methods["elaborate"] | methods["_read_ahead"]
         memory = inner["memory"]
         write, value = drive(m, queue.write, "write"), drive(m, queue.value, "value")
         words = queue.words

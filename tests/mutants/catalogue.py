@@ -514,7 +514,7 @@ MUTANTS = {
     "a seed of zero": Mutant("noise", "self.seed[0] | ~self.seed.any()", "self.seed[0]", "", "registers"),
     # Event counters
     "events before a look counted again": Mutant(
-        "event_counters", "Mux(looks, 0, count)", "count", "SAMPLES", "counters"
+        "event_counters", "Mux(looks, 0, count)", "count", "BUSY_CYCLES", "counters"
     ),
     "events of the cycle of a look lost": Mutant(
         "event_counters",
@@ -542,7 +542,7 @@ MUTANTS = {
         "core", "(results.valid & ~results.ready)", "results.valid", "HOST_WAITS", "counters"
     ),
     # The iCE40's serial parts
-    "a serial product a bit short": Mutant("serial", "to_do.eq(bits)", "to_do.eq(bits - 1)", "correction", "serial"),
+    "a serial product a bit short": Mutant("serial", "to_do.eq(bits)", "to_do.eq(bits - 1)", "error.value", "serial"),
     "serial kappa of the wrong class": Mutant(
         "serial_readout", "self.read_class.eq(row)", "self.read_class.eq(row + 1)", "logit.value", "serial"
     ),

@@ -81,7 +81,7 @@ def test_cosim_and_an_edited_verilog(project, fast_simulator):
 
 def test_counted_and_simulated_cycles_agree(project, fast_simulator):
     dfarray("generate", "net.toml", "-o", "out2", "--json", "g.json", cwd=project)
-    options = ["--data", "blobs.npz", "--samples", "6", "--simulator", fast_simulator, "--json", "o.json"]
+    options = ["--data", "blobs.npz", "--samples", "60", "--simulator", fast_simulator, "--json", "o.json"]
     done = dfarray("cosim", "net.toml", *options, cwd=project)
     assert done.returncode == 0, done.stderr
     generated, simulated = (json.loads((project / name).read_text()) for name in ("g.json", "o.json"))
