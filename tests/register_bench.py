@@ -35,7 +35,7 @@ def samples_of(testcase: str, config: Configuration) -> list[np.ndarray]:
         # The second one ends where a counter of its transfers would have come round to the last index.
         around = 1 << inputs.bit_length()
         mixed = [transfers(inputs - 1, 0, 1), transfers(inputs - 1, *around * [0])]
-        wrong_events = [transfers(0, 3, 2), transfers(1, 1, 4), transfers(0, inputs, 4, 1)]
+        wrong_events = [transfers(0, 3, 2), transfers(1, 1, 4), transfers(0, inputs)]
         return [*wrong_dense, dense[0], *mixed, *wrong_events, event]
     if testcase == "restless":
         # Wrong whenever they meet the other setting.

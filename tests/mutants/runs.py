@@ -52,7 +52,7 @@ CASES = {
     "deep": Case(DEEP, PHASES, load=True, data=1),
     "events": Case(SMALL, ALONE, events=True, data=3, zeros=0.6),
     "restless": Case(DEEP, PHASES, events=True, load=True, gaps=(30, 30, 30), data=2, zeros=0.6, restless=60),
-    "stalled": Case(DEEP, PHASES, gaps=(0, 240, 200), data=4),
+    "stalled": Case(DEEP, PHASES, gaps=(0, 253, 200), data=4),
     "full": Case(
         accelerator([6, 7, 5, 4], 3, 2, nonzeros=2, activation="relu", error="softmax-cross-entropy"),
         FAST,
@@ -83,12 +83,20 @@ CASES = {
         data=10,
     ),
     # Sums that need every bit of the accumulator.
-    "extreme": Case(accelerator([1, 12, 3], 2, 3), FAST, data=12, zeros=0, extremes=0.9, full_weights=True),
+    "extreme": Case(accelerator([6, 6, 3], 2, 3), FAST, data=12, zeros=0, extremes=0.9, full_weights=True),
     # Errors that come after the sweep that waits for them, and hidden layers that do not wait.
     "late": Case(
         accelerator([1, 2, 12], 2, 1, error="softmax-cross-entropy"),
         ((6, True, 200, 8, 0b01), (3, True, 200, 8, 0), (1, False, 0, 0, 0), (3, True, 200, 8, 0b10)),
         data=13,
+    ),
+    # Walks that are longer than sweeps.
+    "walks": Case(
+        accelerator([2, 6, 12], 6, 1, nonzeros=12, error="softmax-cross-entropy"),
+        PHASES,
+        data=14,
+        zeros=0,
+        restless=100,
     ),
     "serial": Case(
         accelerator(

@@ -256,9 +256,12 @@ def _act_at_random(case: Case, job: Job, orders: Orders) -> None:
             orders.add(Order.GAPS, draw.getrandbits(24) & draw.getrandbits(24))
         else:
             # An inference is announced, what is pending is applied for it, and then the sample trains after all.
-            orders.write("CONTROL", train=0, events=draw.getrandbits(1))
-            orders.add(Order.CYCLES, draw.randrange(2 * (config.bank_rows_used + 10)))
-            orders.write("CONTROL", train=1, events=draw.getrandbits(1))
+            events = draw.getrandbits(1)
+            transfers += 6 * config.network.inputs
+            orders.add(Order.SAMPLES, transfers)
+            orders.write("CONTROL", train=0, events=events)
+            orders.add(Order.CYCLES, draw.randrange(config.bank_rows_used + 20))
+            orders.write("CONTROL", train=1, events=events)
         transfers += draw.randrange(2 * config.network.inputs + 2)
         orders.add(Order.SAMPLES, transfers)
         orders.add(Order.CYCLES, draw.choice((1, 2, 5, 20, 80, 2 * config.network.inputs + 60)))
