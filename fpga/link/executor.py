@@ -43,7 +43,7 @@ class Executor(wiring.Component):
         Strobe: a byte of it came.
     give_up : Out(1)
         Strobe: none has come for too long.
-    slot, begin, data, write, finish, room, send, sending, occupied
+    slot, begin, data, write, finish, spare, send, sending, occupied
         Of :class:`dfarray.fpga.link.replies.ReplyStore`.
     counters : In
         16 bits each, see :data:`dfarray.fpga.link.protocol.COUNTERS`.
@@ -63,7 +63,7 @@ class Executor(wiring.Component):
         self._config, self._parameters = config, parameters
         formats, classes = config.formats, index_bits(config.network.classes)
         weight = stream_of(data=q_shape(formats.weight))
-        inputs = ["available", "head_valid", "damaged", "partial", "received", "room", "sending", "occupied", "busy"]
+        inputs = ["available", "head_valid", "damaged", "partial", "received", "sending", "occupied", "busy"]
         outputs = [
             "take",
             "give_up",
@@ -84,6 +84,7 @@ class Executor(wiring.Component):
                 "head": In(8),
                 "data": Out(8),
                 "slot": Out(range(parameters.slots)),
+                "spare": In(range(parameters.slot_bytes)),
                 "counters": In(16 * len(COUNTERS)),
                 "samples": Out(sample_stream(config)),
                 "results": In(stream_of(logit=q_shape(formats.logit), prediction=classes, last=1)),
@@ -261,7 +262,7 @@ class Executor(wiring.Component):
                         m.next = "GATHER"
                 with m.Case(Command.DUMP):
                     m.d.sync += self._argument.eq(self._argument - 1)
-                    with m.If(self._argument.any() & self.room):
+                    with m.If(self._argument.any() & (self.spare >= weight_bytes(self._config))):
                         m.next = "WEIGHT_OUT"
                 with m.Case(Command.DIGEST):
                     m.d.sync += self._hidden.eq(1)
@@ -331,7 +332,7 @@ class Executor(wiring.Component):
                         *self._emit(label_bytes(self._config), AGAIN),
                     ]
                     m.next = "EMIT"
-                with m.Elif(self.room):
+                with m.Elif(self.spare >= logit_bytes(self._config)):
                     m.d.sync += [
                         self._work.eq(results.logit),
                         *self._emit(logit_bytes(self._config), AGAIN),

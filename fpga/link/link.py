@@ -83,7 +83,7 @@ class ByteLink(wiring.Component):
             executor.received.eq(self.valid),
             executor.counters.eq(Cat(counts)),
             executor.busy.eq(self.busy),
-            executor.room.eq(replies.room),
+            executor.spare.eq(replies.spare),
             executor.sending.eq(replies.sending),
             executor.occupied.eq(replies.occupied),
             replies.slot.eq(executor.slot),

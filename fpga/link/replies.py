@@ -24,8 +24,8 @@ class ReplyStore(wiring.Component):
         Its next byte.
     finish : In(1)
         Strobe: no more bytes; two cycles later the slot may be sent.
-    room : Out(1)
-        There is room for another byte of payload.
+    spare : Out
+        Bytes of payload for which there is room yet; of no account once status, CRC or delimiter are written.
     send : In(1)
         Strobe, while ``sending`` is 0.
     sending, occupied : Out(1)
@@ -43,7 +43,7 @@ class ReplyStore(wiring.Component):
                 "data": In(8),
                 "write": In(1),
                 "finish": In(1),
-                "room": Out(1),
+                "spare": Out(range(parameters.slot_bytes)),
                 "send": In(1),
                 "sending": Out(1),
                 "occupied": Out(1),
@@ -65,8 +65,8 @@ class ReplyStore(wiring.Component):
             write.en.eq(self.write | self.finish | terminates),
             write.addr.eq(Cat(Mux(closes, code, place), self.slot)),
             write.data.eq(Mux(closes, place - code, Mux(terminates, DELIMITER, self.data))),
-            # Behind the payload come status, CRC and delimiter.
-            self.room.eq(place < 2 + parameters.reply_bytes),
+            # The payload starts behind COBS' byte; behind it come status, CRC and delimiter.
+            self.spare.eq(1 + parameters.reply_bytes - place),
         ]
         m.d.sync += terminates.eq(self.finish)
         with m.If(self.begin):
