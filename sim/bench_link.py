@@ -56,6 +56,7 @@ class Line:
         self.replies: deque[bytes] = deque()
         self.pieces = self.hellos = self.broken_bytes = 0
         self._piece, self._broken = bytearray(), False
+        self._reply = bytearray()
 
     async def start(self):
         """Clock, reset, and somebody who listens."""
@@ -87,13 +88,14 @@ class Line:
         await Timer(bits * BIT_NS, "ns")
 
     async def press(self):
-        """The reset button; what was coming in is gone, and so are all counts."""
+        """The reset button; what was coming in or going out is gone, and so are all counts."""
         self._dut.reset.value = 1
         await Timer(20 * PERIOD_NS, "ns")
         self._dut.reset.value = 0
         self._piece, self._broken = bytearray(), False
         self.pieces = self.hellos = self.broken_bytes = 0
         await self.quiet(QUIET_BITS)
+        self._reply.clear()
         self.replies.clear()
 
     @property
@@ -115,7 +117,7 @@ class Line:
             await Timer(BIT_NS, "ns")
 
     async def _receive(self):
-        piece = bytearray()
+        piece = self._reply
         while True:
             await FallingEdge(self._dut.tx)
             await Timer(BIT_NS + BIT_NS // 2, "ns")
@@ -131,7 +133,7 @@ class Line:
                 body = body_of(bytes(piece))
                 assert body, f"a reply does not pass its check: {piece.hex()}"
                 self.replies.append(body)
-            piece = bytearray()
+            piece.clear()
 
 
 class Host:
@@ -300,6 +302,9 @@ async def overrun_and_no_reader(dut):
     while int(dut.lights.value) & WORKING:
         await line.quiet(QUIET_BITS)
     assert any(reply[-2] == Status.TIMEOUT for reply in line.replies)
+    # The script's HELLO would be the repeated one of the session under way.
+    await line.send(Frame(Command.HELLO, 0).encoded(0))
+    await line.quiet(QUIET_BITS)
     line.replies.clear()
     host = Host(line, 5, 0)
     await host.play()

@@ -81,7 +81,8 @@ class SampleFeeder(wiring.Component):
         events = (self.layout == Format.EVENTS_8) | (self.layout == Format.EVENTS_16)
         packed = ~self.layout[2] & (self.layout[:2] != Format.BITS_8)
         bit, low = Signal(3), Signal(8)
-        index, started = Signal(max(8, index_bits(inputs)) + 1), Signal()
+        # How far the array's sample has come, which a reset of the link does not change.
+        index, started = Signal(max(8, index_bits(inputs)) + 1, reset_less=True), Signal(reset_less=True)
         at_end, ends_byte, final, all_in = Signal(), Signal(), Signal(), Signal()
         after_this = Array([bit + 1, bit + 2, bit + 4, bit])[self.layout[:2]][:3]
         m.d.comb += [

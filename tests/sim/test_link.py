@@ -8,17 +8,7 @@ from dfarray.sim.bench_link import DIVISOR
 from dfarray.sim.fuzz import LINKED, PARAMETERS, fuzzed_configuration, linked_verilog
 from dfarray.sim.simulators import available_simulators
 
-CASES = [
-    "bad_line",
-    pytest.param(
-        "reset_in_a_sample",
-        marks=pytest.mark.xfail(strict=True, reason="the bench takes a reply that the reset cut off for a damaged one"),
-    ),
-    pytest.param(
-        "overrun_and_no_reader",
-        marks=pytest.mark.xfail(strict=True, reason="the next session's command times out; whose fault is not settled"),
-    ),
-]
+CASES = ["bad_line", "reset_in_a_sample", "overrun_and_no_reader"]
 
 
 @pytest.fixture(scope="module")
