@@ -16,6 +16,7 @@ from strategies import stimulus
 
 from dfarray.fpga.boards import Family
 from dfarray.fpga.flows import FLOWS
+from dfarray.fpga.netlist import Netlist
 from dfarray.fpga.toolchain import ToolMissingError, find_tool
 from dfarray.hw.accelerator import Accelerator
 from dfarray.hw.generate import generate
@@ -61,10 +62,14 @@ def synthesise(config, weights, directory: Path) -> str:
         "setparam -set COLLISION_X_MASK 1'1 */t:$memrd_v2",
         f"{flow.synthesis} -top {GATES}",
         "check -assert",
-        "write_verilog -noattr gates.v",
+        "write_json gates.json",
     ]
-    (directory / "synthesise.ys").write_text("\n".join(script) + "\n", encoding="utf-8")
-    yosys.run(["-q", "synthesise.ys"], directory)
+    yosys.run(["-q", "-p", "; ".join(script)], directory)
+    netlist = Netlist(directory / "gates.json")
+    absorbed = netlist.absorb()
+    assert (absorbed > 0) == (config.array.family == "ecp5")
+    netlist.write()
+    yosys.run(["-q", "-p", "read_json gates.json; check -assert; write_verilog -noattr gates.v"], directory)
     return (directory / "gates.v").read_text(encoding="utf-8")
 
 
