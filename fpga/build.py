@@ -22,7 +22,7 @@ from dfarray.fpga.pinout import placed
 from dfarray.fpga.report import Used, logged_utilisation, overfull, read_report
 from dfarray.fpga.routing import PLACING, place_and_route
 from dfarray.fpga.summary import summary
-from dfarray.fpga.toolchain import Tool, ToolFailedError, find_tools
+from dfarray.fpga.toolchain import Tool, ToolFailedError, find_tools, read_log
 from dfarray.fpga.top import TOP, BoardTop
 
 STEPS = ("generate", "synthesise", "place and route", "pack")
@@ -99,7 +99,7 @@ def build(
     progress(STEPS[1], 1)
     # Its WebAssembly build prints nothing any more once ABC has run; the log it writes itself is whole.
     yosys.run(["-q", "-l", SYNTHESIS_LOG, "-s", "yosys.ys"], directory)
-    for item in complaints(yosys.name, (directory / SYNTHESIS_LOG).read_text(encoding="utf-8", errors="replace")):
+    for item in complaints(yosys.name, read_log(directory / SYNTHESIS_LOG)):
         if item.is_wrong:
             raise MiscompiledError(_miscompiled(item, config, board))
     netlist = Netlist(directory / NETLIST)
@@ -169,11 +169,7 @@ def _miscompiled(item: Complaint, config: Configuration, board: Board) -> str:
 
 
 def _complaints(directory: Path, logs: list[tuple[Tool, str]]) -> list[Complaint]:
-    texts = (
-        (tool.name, (directory / log).read_text(encoding="utf-8", errors="replace"))
-        for tool, log in logs
-        if (directory / log).exists()
-    )
+    texts = ((tool.name, read_log(directory / log)) for tool, log in logs if (directory / log).exists())
     return list(dict.fromkeys(item for name, text in texts for item in complaints(name, text)))
 
 
@@ -190,8 +186,7 @@ def _place_and_route(
         return place_and_route(router, flow, board, directory, seed=seed, mhz=mhz, hopeless=too_much)
     except ToolFailedError:
         step = PLACING if flow.clock_constraint else ""
-        log = (directory / router.log(step)).read_text(encoding="utf-8", errors="replace")
-        used = logged_utilisation(log)
+        used = logged_utilisation(read_log(directory / router.log(step)))
         excess = overfull(used, lanes)
         if excess is None:
             raise

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dfarray.fpga.boards import Board
 from dfarray.fpga.flows import NETLIST, REPORT, Flow
-from dfarray.fpga.toolchain import Tool, ToolFailedError
+from dfarray.fpga.toolchain import Tool, ToolFailedError, read_log
 
 AIMS = (0.97, 0.94, 0.9, 0.85)
 """Shares of the promised clock that routing is told, one after the other."""
@@ -71,24 +71,32 @@ def place_and_route(
         hopeless,
         PLACING,
     )
-    promised = _promised((directory / router.log(PLACING)).read_text(encoding="utf-8", errors="replace"))
+    promised = _promised(read_log(directory / router.log(PLACING)))
     placed = ["--json", PLACED, "--no-pack", "--no-place", "--lpf", AIMED, *device, *report, *flow.routing]
     # Pads keep their settings; the oscillator's clock would constrain all that comes from it.
     pads = [line for line in constraints.read_text(encoding="utf-8").splitlines() if not line.startswith("FREQUENCY")]
-    for aim in (*AIMS, None):
-        reached = min(achieved / wanted for achieved, wanted in promised.values()) * (aim or 1)
+    reached = min(achieved / wanted for achieved, wanted in promised.values())
+
+    def aim_at(share: float) -> None:
         clocks = [
-            flow.clock_constraint.format(net=net, mhz=wanted * min(1, reached)) for net, (_, wanted) in promised.items()
+            flow.clock_constraint.format(net=net, mhz=wanted * min(1, share * reached))
+            for net, (_, wanted) in promised.items()
         ]
         (directory / AIMED).write_text("\n".join([*pads, *clocks, ""]), encoding="utf-8")
+
+    logs = router.log(PLACING), router.log()
+    for share in AIMS:
+        aim_at(share)
         try:
-            router.run([*placed, *(["--tmg-ripup"] if aim else [])], directory, _too_long if aim else _never)
+            router.run([*placed, "--tmg-ripup"], directory, _too_long)
         except ToolFailedError:
-            if aim is None or not _too_long((directory / router.log()).read_text(encoding="utf-8", errors="replace")):
+            if not _too_long(read_log(directory / router.log())):
                 raise
         else:
-            break
-    return router.log(PLACING), router.log()
+            return logs
+    aim_at(1)
+    router.run(placed, directory)
+    return logs
 
 
 def _promised(log: str) -> dict[str, tuple[float, float]]:
@@ -98,7 +106,3 @@ def _promised(log: str) -> dict[str, tuple[float, float]]:
 
 def _too_long(log: str) -> bool:
     return len(_ROUND.findall(log)) > PATIENCE
-
-
-def _never(log: str) -> bool:
-    return False

@@ -79,7 +79,7 @@ class Tool:
             )
             try:
                 while (returncode := _ended(started)) is None:
-                    if hopeless(_read(log)):
+                    if hopeless(read_log(log)):
                         started.terminate()
                         returncode = started.wait() or 1
                         break
@@ -88,7 +88,7 @@ class Tool:
                 started.wait()
                 raise
         if returncode:
-            lines = _read(log).splitlines()
+            lines = read_log(log).splitlines()
             complaints = [line for line in lines if "ERROR" in line or "Error" in line] or lines[-1:]
             said = complaints[0].strip() if complaints else f"exit code {returncode}"
             raise ToolFailedError(f"{self.name} failed: {said} (see {log})")
@@ -102,7 +102,8 @@ def _ended(process: subprocess.Popen) -> int | None:
         return None
 
 
-def _read(log: Path) -> str:
+def read_log(log: Path) -> str:
+    """What a tool has written, whatever its encoding."""
     return log.read_text(encoding="utf-8", errors="replace")
 
 

@@ -93,9 +93,8 @@ class Lane(wiring.Component):
         kappa, from multiply + 1 cycles after the ACTIVATE.
     saturated : Out(1)
         The weight that is written was clipped.
-    take_result, take_correction, choose_weight, choose_activation : In(1)
-        In the next cycle the lane shows what follows, which is 0 in all others. The first two come together: each is
-        a register in front of a word of gates.
+    take, choose_weight, choose_activation : In(1)
+        In the next cycle the lane shows what follows, which is 0 in all others.
     taken_result, taken_correction, chosen_weight, chosen_activation : Out
         Result and correction; the result as a weight; its activation.
 
@@ -125,7 +124,7 @@ class Lane(wiring.Component):
                 "result": Out(result),
                 "saturated": Out(1),
                 "correction": Out(signed(correction_width(config))),
-                **dict.fromkeys(("take_result", "take_correction", "choose_weight", "choose_activation"), In(1)),
+                **dict.fromkeys(("take", "choose_weight", "choose_activation"), In(1)),
                 "taken_result": Out(result),
                 "taken_correction": Out(signed(correction_width(config))),
                 "chosen_weight": Out(weight),
@@ -208,14 +207,13 @@ class Lane(wiring.Component):
 
     def _show(self, m):
         """A lane's own register in front of each word of gates."""
-        for strobe, name, value in (
-            (self.take_result, "taken_result", self.result),
-            (self.take_correction, "taken_correction", self.correction),
-            (self.choose_weight, "chosen_weight", self.result),
-            (self.choose_activation, "chosen_activation", self.activations.current),
+        for strobe, shown in (
+            (self.take, {"taken_result": self.result, "taken_correction": self.correction}),
+            (self.choose_weight, {"chosen_weight": self.result}),
+            (self.choose_activation, {"chosen_activation": self.activations.current}),
         ):
-            now = delay(m, strobe, 1, f"shows_{name}", reset_less=False)
-            m.d.comb += getattr(self, name).eq(Mux(now, value, 0))
+            now = delay(m, strobe, 1, f"shows_{next(iter(shown))}", reset_less=False)
+            m.d.comb += [getattr(self, name).eq(Mux(now, value, 0)) for name, value in shown.items()]
 
     def _accumulate(self, m):
         width = self._config.accumulator.width

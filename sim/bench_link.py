@@ -3,15 +3,13 @@
 import os
 import random
 from collections import deque
-from zlib import crc32
 
 import cocotb
-from cobs import cobs
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
-from dfarray.fpga.host.frames import Frame
-from dfarray.fpga.link.protocol import COUNTERS, CRC_BYTES, LINK_REGISTERS, REJECTIONS, Command, Status
+from dfarray.fpga.host.frames import Frame, checked_body
+from dfarray.fpga.link.protocol import COUNTERS, LINK_REGISTERS, REJECTIONS, Command, Status
 from dfarray.sim.fuzz import PARAMETERS, fuzzed_configuration, numbered, script
 
 DIVISOR = 4
@@ -28,16 +26,6 @@ WORKING = 0b010
 
 AHEAD, BEFORE = 3, 12
 """Frames of the script that a disturbance may take, from behind and from before the one whose turn it is."""
-
-
-def body_of(piece: bytes) -> bytes | None:
-    """What is in an encoded piece, without CRC; None if it is damaged."""
-    try:
-        data = cobs.decode(piece)
-    except cobs.DecodeError:
-        return None
-    body, check = data[:-CRC_BYTES], data[-CRC_BYTES:]
-    return body if len(check) == CRC_BYTES and crc32(body).to_bytes(CRC_BYTES, "little") == check else None
 
 
 class Line:
@@ -107,7 +95,7 @@ class Line:
         """By a delimiter, or by the watchdog."""
         if self.unfinished:
             self.pieces += 1
-            body = None if self._broken else body_of(bytes(self._piece))
+            body = None if self._broken else checked_body(bytes(self._piece))
             self.hellos += body is not None and len(body) >= 3 and body[1] & 7 == Command.HELLO
         self._piece, self._broken = bytearray(), False
 
@@ -130,7 +118,7 @@ class Line:
                 piece.append(byte)
                 continue
             if piece:
-                body = body_of(bytes(piece))
+                body = checked_body(bytes(piece))
                 assert body, f"a reply does not pass its check: {piece.hex()}"
                 self.replies.append(body)
             piece.clear()

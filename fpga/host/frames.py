@@ -61,6 +61,16 @@ class Reply:
     sequence: int
 
 
+def checked_body(piece: bytes) -> bytes | None:
+    """What stands between two delimiters, without COBS and CRC; None if it is damaged."""
+    try:
+        data = cobs.decode(piece)
+    except cobs.DecodeError:
+        return None
+    body, check = data[:-CRC_BYTES], data[-CRC_BYTES:]
+    return body if crc32(body).to_bytes(CRC_BYTES, "little") == check else None
+
+
 class ReplyReader:
     """Finds the replies in what the board sends, whatever comes before, after and between them.
 
@@ -80,20 +90,9 @@ class ReplyReader:
         for piece in pieces:
             if not piece:
                 continue
-            reply = self._decoded(piece)
-            if reply is None:
+            body = checked_body(piece)
+            if body is None or len(body) < 2:
                 self.damaged += 1
             else:
-                yield reply
+                yield Reply(body[:-2], body[-2], body[-1])
         self._pending = self._pending[:_LONGEST_REPLY]
-
-    @staticmethod
-    def _decoded(piece: bytes) -> Reply | None:
-        try:
-            body = cobs.decode(piece)
-        except cobs.DecodeError:
-            return None
-        body, check = body[:-CRC_BYTES], body[-CRC_BYTES:]
-        if len(body) < 2 or crc32(body).to_bytes(CRC_BYTES, "little") != check:
-            return None
-        return Reply(body[:-2], body[-2], body[-1])

@@ -47,14 +47,21 @@ class Edit(NamedTuple):
 @contextmanager
 def edited(edit: Edit | None, harness: str) -> Iterator[ModuleType]:
     """The module ``harness`` of this package, importing the edited hardware; the true one is back afterwards."""
-    names = ("dfarray.hw.", "dfarray.fpga.link.", f"{__package__}.{harness}", f"{__package__}.harness")
+    with edited_hardware(edit, f"{__package__}.{harness}", f"{__package__}.harness"):
+        yield importlib.import_module(f"{__package__}.{harness}")
+
+
+@contextmanager
+def edited_hardware(edit: Edit | None, *importers: str) -> Iterator[None]:
+    """What imports hardware meanwhile gets the edited one, and so do these ``importers``, if imported again."""
+    names = ("dfarray.hw.", "dfarray.fpga.link.", *importers)
     pristine = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith(names)}
     try:
         if edit is not None:
             name = f"dfarray.{edit.path.replace('/', '.')}"
             sys.modules[name] = module = ModuleType(name)
             exec(compile(edit.apply(), f"{edit.path}.py", "exec"), module.__dict__)
-        yield importlib.import_module(f"{__package__}.{harness}")
+        yield
     finally:
         for name in [name for name in sys.modules if name.startswith(names)]:
             del sys.modules[name]

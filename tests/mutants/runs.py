@@ -1,16 +1,14 @@
 """The runs that must find mutants, and how a mutant of hw/ is made."""
 
 import importlib
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 
 import counter_bench
 from accelerators import accelerator
-from formal.mutation import Edit
+from formal.mutation import Edit, edited_hardware
 from register_bench import TESTCASES
 from register_bench import run as run_register_bench
 from verify import case as cases
@@ -146,19 +144,13 @@ class Found:
 @contextmanager
 def mutated(edit: Edit) -> Iterator[None]:
     """A package dfarray.hw in which one module is edited; the true one is back afterwards."""
-    pristine = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith("dfarray.hw.")}
     generate = cases.generate
     try:
-        name = f"dfarray.hw.{edit.module.replace('/', '.')}"
-        sys.modules[name] = module = ModuleType(name)
-        exec(compile(edit.apply(), f"hw/{edit.module}.py", "exec"), module.__dict__)
-        cases.generate = importlib.import_module("dfarray.hw.generate").generate
-        yield
+        with edited_hardware(edit):
+            cases.generate = importlib.import_module("dfarray.hw.generate").generate
+            yield
     finally:
         cases.generate = generate
-        for name in [name for name in sys.modules if name.startswith("dfarray.hw.")]:
-            del sys.modules[name]
-        sys.modules.update(pristine)
 
 
 def generated(run: str, directory: Path) -> Path:
