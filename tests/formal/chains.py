@@ -1,6 +1,7 @@
 """Nothing is lost, doubled or reordered in the broadcast, feedback, partial, token and return chains."""
 
 from amaranth.hdl import Assert, Assume, Const, Cover, Module, Mux, Signal, Value
+from amaranth.lib import wiring
 
 from dfarray.hw.core import Core
 from dfarray.hw.lane import Lane
@@ -88,11 +89,11 @@ class FeedbackChain(_Chains):
             ]
 
 
-class _Free(Lane):
+class _Free(wiring.Component):
     """A lane whose product is anything."""
 
     def __init__(self, lane):
-        super().__init__(lane._config, lane._index, lane._weights, lane._rows)
+        super().__init__(lane.signature)
 
     def elaborate(self, platform):
         m = Module()
@@ -149,6 +150,19 @@ class _Still(Lane):
         return m
 
 
+class _StillBias(wiring.Component):
+    """The bias tile's lane whose weight never changes."""
+
+    def __init__(self, lane, weight):
+        super().__init__(lane.signature)
+        self._still = weight
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.comb += self.weight.eq(self._still)
+        return m
+
+
 class Returns(Harness):
     """One collection after the other: the exit shows each asked lane's word once, lane after lane and tile after tile,
     one a cycle, and nothing else. Each word is a tag of its own."""
@@ -166,12 +180,16 @@ class Returns(Harness):
         m.submodules.core = core
         m.submodules.collector = collector = core.collector
         words = {}
-        for t, tile in enumerate([*core.tiles, core.bias_tile]):
+        for t, tile in enumerate(core.tiles):
             for k, lane in enumerate(tile.lanes):
                 tag = 1 + t * lanes + k
                 weight, activation = Const(tag, lane.chosen_weight.shape()), Const(-tag, lane.chosen_activation.shape())
                 tile.lanes[k] = _Still(lane, weight, activation)
                 words[t, k] = weight, activation
+        (bias,) = core.bias_tile.lanes
+        weight = Const(1 + tiles * lanes, bias.weight.shape())
+        core.bias_tile.lanes = [_StillBias(bias, weight)]
+        words[tiles, 0] = weight, Const(0)  # It is asked for no activation.
         start, request = drive(m, collector.start, "start"), drive(m, collector.request, "request")
         weights = request.kind == Kind.WEIGHT
         m.d.comb += [
