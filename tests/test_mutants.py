@@ -14,7 +14,7 @@ QUICK = (
     "a weight is read before it is written",
     "a row is left out though its update matters",
     "noise advances twice",
-    "a replaced walk speaks for the newer request",
+    "shadows before corrections",
     "weights wrap around",
     "a serial product a bit short",
 )
