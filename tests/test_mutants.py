@@ -14,6 +14,7 @@ QUICK = (
     "a weight is read before it is written",
     "a row is left out though its update matters",
     "noise advances twice",
+    "shadows before corrections",
     "weights wrap around",
     "a serial product a bit short",
     "events before a look counted again",

@@ -53,7 +53,7 @@ def hardware(build: Path) -> Iterator[Trial]:
                 edited = runs.generated(mutant.run, directory / "generated")
             return [runs.judge(mutant.run, edited, directory)]
 
-        yield Trial("hardware", title, repr(mutant), judge, expected=mutant.signal)
+        yield Trial("hardware", title, repr(mutant), judge, mutant.signal, mutant.equivalent)
 
 
 def model(build: Path) -> Iterator[Trial]:

@@ -42,8 +42,8 @@ PHASES = (
 FAST = ((4, True, 255, 4, 0), (1, False, 0, 0, 0), (4, True, 255, 0, 0), (2, True, 255, 7, 0b10))
 """Everything saturates."""
 
-ALONE = ((1, True, 200, 8, 0), (1, False, 0, 0, 0), *PHASES, (1, False, 0, 0, 0))
-"""An update that is the only one pending when an inference comes."""
+ALONE = ((1, True, 200, 8, 0), (1, False, 0, 0, 0), *PHASES, (2, True, 255, 31, 0))
+"""An update that is the only one pending when an inference comes; and a learning rate that leaves nothing."""
 
 CASES = {
     "small": Case(SMALL, PHASES, load=True, data=1),
@@ -80,8 +80,15 @@ CASES = {
         PHASES,
         data=10,
     ),
-    # Sums that need every bit of the accumulator.
-    "extreme": Case(accelerator([6, 6, 3], 2, 3), FAST, data=12, zeros=0, extremes=0.9, full_weights=True),
+    # Sums that need every bit of the accumulator, logits further apart than the exponential table is long.
+    "extreme": Case(
+        accelerator([6, 6, 3], 2, 3, error="softmax-cross-entropy"),
+        FAST,
+        data=12,
+        zeros=0,
+        extremes=0.9,
+        full_weights=True,
+    ),
     # Errors that come after the sweep that waits for them, and hidden layers that do not wait.
     "late": Case(
         accelerator([1, 2, 12], 2, 1, error="softmax-cross-entropy"),
@@ -90,11 +97,7 @@ CASES = {
     ),
     # Walks that are longer than sweeps.
     "walks": Case(
-        accelerator([2, 6, 12], 6, 1, nonzeros=12, error="softmax-cross-entropy"),
-        PHASES,
-        data=14,
-        zeros=0,
-        restless=100,
+        accelerator([2, 6, 12], 6, 1, nonzeros=12, error="softmax-cross-entropy"), PHASES, data=21, restless=150
     ),
     "serial": Case(
         accelerator(

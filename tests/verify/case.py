@@ -108,7 +108,7 @@ def cases(draw) -> Case:
         st.sampled_from([True, True, True, False]),
         # Rather quick than slow: what does not learn shows little.
         st.integers(0, 255).map(lambda slowness: 255 - slowness),
-        st.integers(0, 13),
+        st.integers(0, 13) | st.integers(14, 31),
         st.integers(0, (1 << layers) - 1) | st.just(0),
     )
     gap = st.just(0) | st.integers(0, 250)
@@ -260,7 +260,7 @@ def _act_at_random(case: Case, job: Job, orders: Orders) -> None:
             transfers += 6 * config.network.inputs
             orders.add(Order.SAMPLES, transfers)
             orders.write("CONTROL", train=0, events=events)
-            orders.add(Order.CYCLES, draw.randrange(config.bank_rows_used + 20))
+            orders.add(Order.CYCLES, draw.randrange(3 * (config.bank_rows_used + 20)))
             orders.write("CONTROL", train=1, events=events)
         transfers += draw.randrange(2 * config.network.inputs + 2)
         orders.add(Order.SAMPLES, transfers)
