@@ -87,7 +87,11 @@ def test_an_interrupted_run_leaves_no_results(tmp_path):
     (tmp_path / "net.toml").write_text(SMALL)
     np.savez(tmp_path / "blobs.npz", x=np.random.default_rng(0).random((20000, 6)), y=np.arange(20000) % 3)
     command = ["train", "net.toml", "--data", "blobs.npz", "--engine", "rtl", "--epochs", "50", "--json", "o.json"]
-    script = "from dfarray.cli import main; main()"
+    # It listens also if the tests run in the background.
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from dfarray.cli import main; main()"
+    )
     run = tmp_path / "build" / "train" / "net" / "run"
     with subprocess.Popen(
         [sys.executable, "-c", script, *command], cwd=tmp_path, stderr=subprocess.DEVNULL
