@@ -24,6 +24,11 @@ VERILOG = """\
 module \\top.lane_3 (a, b);
   (* src = "hw/lane.py:1 & 2" *)
   reg [7:0] r = 8'h00;
+  output x, y;
+  wire x;
+  wire y;
+  wire alias;
+  assign alias = r | a;
   assign x = a & b;
   assign y = ~ c;
   always @(posedge clk)
@@ -93,7 +98,7 @@ def test_drawn_mutants():
         ("assignment dropped", "/* r <= next; */;"),
         ("+ becomes -", "next = r - 8'hff;"),
         ("constant off by one", "next = r + 8'h0;"),
-        ("constant off by one", "next = s ? a : 8'h8;"),
+        ("reset value off by one", "next = s ? a : 8'h8;"),
         ("choice swapped", "next = s ? 8'h07 : a;"),
         ("condition inverted", "if (!(rst)) begin"),
     }
