@@ -1,7 +1,7 @@
 """``python -m mutants``, in tests/: every mutant must be found; a table, JSON beside it, exit code 0 only if all are.
 
-Three kinds: the catalogue's edits of hw/, edits of the golden model and its data, and changes of generated Verilog
-drawn with a seed.
+First every run must pass on the design as it is. Three kinds: the catalogue's edits of hw/, edits of the golden model
+and its data, and changes of generated Verilog drawn with a seed.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -24,19 +24,17 @@ from verify.runs import fingerprint
 from . import catalogue, golden, runs, verilog
 from .runs import Found
 
-DRAWN_RUNS = ("deep", "restless", *(name for name in TESTCASES if name != "restless"))
-"""What a drawn mutant has to pass to survive, quickest first."""
-
-VERILOG_OF = "deep"
-"""The run whose Verilog is changed; the others of :data:`DRAWN_RUNS` take the same."""
+DRAWN_RUNS = ("drawn", "drawn, restless", *(name for name in TESTCASES if name != "restless"))
+"""What a drawn mutant has to pass to survive, quickest first; all have the same Verilog."""
 
 
 class Trial(NamedTuple):
-    """A mutant to be judged; ``key`` tells it from what another one of its name was."""
+    """A mutant to be judged by ``runs``; ``key`` tells it from what another one of its name was."""
 
     kind: str
     title: str
     key: str
+    runs: tuple[str, ...]
     judge: Callable[[], list[Found]]
     expected: str = ""
     equivalent: str = ""
@@ -53,7 +51,7 @@ def hardware(build: Path) -> Iterator[Trial]:
                 edited = runs.generated(mutant.run, directory / "generated")
             return [runs.judge(mutant.run, edited, directory)]
 
-        yield Trial("hardware", title, repr(mutant), judge, mutant.signal, mutant.equivalent)
+        yield Trial("hardware", title, repr(mutant), (mutant.run,), judge, mutant.signal, mutant.equivalent)
 
 
 def model(build: Path) -> Iterator[Trial]:
@@ -70,14 +68,14 @@ def model(build: Path) -> Iterator[Trial]:
                 recorded[mutant.run] = directory / "run"
             return [golden.judge(mutant, recorded[mutant.run], build / "tree")]
 
-        yield Trial("model", title, repr(mutant), judge)
+        yield Trial("model", title, repr(mutant), (mutant.run,), judge)
 
 
 def drawn(build: Path, count: int, seed: int) -> Iterator[Trial]:
     """Those of generated Verilog."""
     directory = build / "verilog"
     shutil.rmtree(directory, ignore_errors=True)
-    true = runs.generated(VERILOG_OF, directory / "generated")
+    true = runs.generated(DRAWN_RUNS[0], directory / "generated")
     name = json.loads((true / "manifest.json").read_text(encoding="utf-8"))["verilog"]
     text = (true / name).read_text(encoding="utf-8")
     for place in verilog.sample(text, count, seed):
@@ -93,7 +91,19 @@ def drawn(build: Path, count: int, seed: int) -> Iterator[Trial]:
                     break
             return found
 
-        yield Trial("drawn", place.title, repr(place), judge, equivalent=verilog.equivalent(place))
+        yield Trial("drawn", place.title, repr(place), DRAWN_RUNS, judge, equivalent=verilog.equivalent(place))
+
+
+def unchanged(names: Iterable[str], build: Path) -> Iterator[Trial]:
+    """The design as it is, in every run: what finds fault with that proves nothing about a mutant."""
+    for name in names:
+
+        def judge(name=name) -> list[Found]:
+            directory = build / "unchanged"
+            shutil.rmtree(directory, ignore_errors=True)
+            return [runs.judge(name, runs.generated(name, directory / "generated"), directory)]
+
+        yield Trial("unchanged", name, name, (name,), judge)
 
 
 def tried(trial: Trial, build: Path) -> dict:
@@ -146,6 +156,11 @@ def main() -> int:
     ]
     console, rows, began = Console(), [], time.perf_counter()
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:
+        names = dict.fromkeys(name for trial in trials for name in trial.runs)
+        for trial in progress.track(list(unchanged(names, build)), description="unchanged"):
+            if tried(trial, build)["killed"]:
+                console.print(f"{trial.title} finds fault with the design as it is: {tried(trial, build)['fault']}")
+                return 1
         for trial in progress.track(trials, description="mutants"):
             rows.append(tried(trial, build))
             if not rows[-1]["killed"] and not trial.equivalent:

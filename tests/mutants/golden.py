@@ -44,6 +44,7 @@ MUTANTS = {
         "golden/cycle.py",
         "if weights is None else weights)",
         "if weights is None else [w + (w == w.max()) for w in weights])",
+        "events",
     ),
     "a label": GoldenMutant(
         f"{MACHINE}/intake.py",
@@ -53,7 +54,7 @@ MUTANTS = {
     "an input": GoldenMutant(
         f"{MACHINE}/intake.py",
         "index, pins.value, pins.last, s.cycle",
-        "index, pins.value ^ (pins.value == 3), pins.last, s.cycle",
+        "index, pins.value ^ (pins.value > 200), pins.last, s.cycle",
         "restless",
     ),
     "the learning rate": GoldenMutant(

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ class Place(NamedTuple):
         Without the number of the tile or lane.
     operator : str
         What kind of change it is.
+    target : str
+        What is assigned there, or before it: a register rather than the number of its next value.
     before, after : str
         The whole line.
     """
@@ -24,13 +27,14 @@ class Place(NamedTuple):
     line: int
     module: str
     operator: str
+    target: str
     before: str
     after: str
 
     @property
     def title(self) -> str:
-        """For tables: ``lane: & becomes |, line 1234``."""
-        return f"{self.module}: {self.operator}, line {self.line + 1}"
+        """For tables: ``lane: & becomes | at accumulator, line 1234``."""
+        return f"{self.module}: {self.operator} at {self.target}, line {self.line + 1}"
 
 
 _SWAPS = {"&": "|", "|": "&", "^": "|", "+": "-", "-": "+", "==": "!=", "!=": "==", "<": "<=", ">": ">=", "<=": "<"}
@@ -42,7 +46,10 @@ _WRITTEN = re.compile(r"^\s*[^@(]+ <= [^;]+;$")
 _LABEL = re.compile(r"^(\s*)1'h1:")
 _CONDITION = re.compile(r"^(\s*)if \((.*)\) (.*)$")
 _ENTRY = re.compile(r"\S+\[\d+\] = \d+'h")
-_MODULE = re.compile(r"^module (\S+)")
+_MODULE = re.compile(r"^module \S+")
+_REGISTER = re.compile(r"^\s*(\S+) <= (\\\$\d+) ;$")
+_NAME = re.compile(r"\\?[\w$][^\s\[\](),;]*")
+_TARGET = re.compile(r"^\s*(?:assign )?(\S+) +(?:\[[\d:]+\] )?<?= ")
 
 
 def places(text: str) -> list[Place]:
@@ -50,12 +57,36 @@ def places(text: str) -> list[Place]:
 
     Contents of memories are left out: they are weights and tables, and one entry is read as any other.
     """
-    found, module = [], ""
-    for number, line in enumerate(text.split("\n")):
-        if begins := _MODULE.match(line):
-            module = re.sub(r"\d+$|(?<=_)\d+(?=\.|$)", "", begins[1].removeprefix("\\").rsplit(".", 1)[-1]).rstrip("_")
-        found += [Place(number, module, operator, line, after) for operator, after in _changes(line)]
+    found = []
+    # From one module's header to the next one's.
+    lines = text.split("\n")
+    tiles = [int(number) for number in re.findall(r"^module \S+\.tile_(\d+) ", text, re.M)]
+    bias_tile = f".tile_{max(tiles, default=0)}."
+    starts = [number for number, line in enumerate(lines) if _MODULE.match(line)]
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        found += _of_module(start, lines[start:end], bias_tile)
     return found
+
+
+def _of_module(start: int, lines: list[str], bias_tile: str) -> Iterator[Place]:
+    name = lines[0].split()[1].removeprefix("\\")
+    module = re.sub(r"_?\d*\$?\d*$", "", name.rsplit(".", 1)[-1])
+    if bias_tile in name:
+        module = f"bias_tile.{module}"
+    registers = {found[2]: found[1] for line in lines if (found := _REGISTER.match(line))}
+    read = Counter(word for line in lines for word in _NAME.findall(line))
+    target, resets = "", False
+    for number, line in enumerate(lines, start):
+        if assigned := _TARGET.match(line):
+            target = assigned[1]
+            # Declared, perhaps as a port, and assigned: what another name is shown by is read nowhere.
+            if line.startswith("  assign") and read[target] <= 2:
+                continue
+        register = registers.get(target, target).removeprefix("\\")
+        for operator, after in _changes(line):
+            kind = operator.replace("constant", "reset value") if resets else operator
+            yield Place(number, module, kind, register, line, after)
+        resets = line.strip() == "if (rst) begin"
 
 
 def _changes(line: str) -> Iterator[tuple[str, str]]:
@@ -115,13 +146,27 @@ def apply(text: str, place: Place) -> str:
     return "\n".join(lines)
 
 
-EQUIVALENT: tuple[tuple[str, str, str], ...] = ()
-"""(module, change as a regular expression on the line before, why it changes nothing)."""
+EQUIVALENT: tuple[tuple[str, str, str, str], ...] = (
+    (
+        "register_file",
+        "reset value off by one",
+        "busy_or_commanded_1|pending_1",
+        "shows during reset, and in the cycle behind it, in which no read can be answered",
+    ),
+    (
+        ".*_table|table",
+        "constant off by one",
+        "write_(data|address)",
+        "a table is never written: its write_enable is 0",
+    ),
+)
+"""(module, operator, target, why it changes nothing); the first three are regular expressions."""
 
 
 def equivalent(place: Place) -> str:
     """Why a change makes no difference that anything could see; empty for all others."""
-    for module, line, reason in EQUIVALENT:
-        if re.fullmatch(module, place.module) and re.search(line, place.before):
+    for module, operator, target, reason in EQUIVALENT:
+        patterns = ((module, place.module), (operator, place.operator), (target, place.target))
+        if all(re.fullmatch(pattern, found) for pattern, found in patterns):
             return reason
     return ""

@@ -89,8 +89,7 @@ def test_an_interrupted_run_leaves_no_results(tmp_path):
     command = ["train", "net.toml", "--data", "blobs.npz", "--engine", "rtl", "--epochs", "50", "--json", "o.json"]
     # It listens also if the tests run in the background.
     script = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from dfarray.cli import main; main()"
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom dfarray.cli import main; main()"
     )
     run = tmp_path / "build" / "train" / "net" / "run"
     with subprocess.Popen(

@@ -232,7 +232,8 @@ def orders_of(case: Case, job: Job) -> list[tuple[int, int, int]]:
 
 def _act_at_random(case: Case, job: Job, orders: Orders) -> None:
     draw, config = random.Random(case.data), case.config
-    layers, rows = len(config.network.layers) - 1, config.array.bank_rows
+    # What has no contents after configuration is unknown until it is loaded.
+    layers, rows = len(config.network.layers) - 1, config.array.bank_rows if config.preset else config.bank_rows_used
     transfers = int(job.sample_ends[-1])
     orders.add(Order.WEIGHTS, 1 << 20)
     orders.write("ROW_COUNT", rows=1)
@@ -247,7 +248,7 @@ def _act_at_random(case: Case, job: Job, orders: Orders) -> None:
         elif kind == 3:
             orders.write("SEED", seed=draw.choice([0, draw.getrandbits(32)]))
         elif kind == 4:
-            orders.write("ROW_FIRST", row=draw.choice([draw.randrange(config.bank_rows_used), rows - 2]))
+            orders.write("ROW_FIRST", row=draw.choice([draw.randrange(config.bank_rows_used - 1), rows - 2]))
         elif kind == 5:
             orders.write("ROW_COUNT", rows=draw.choice([1, 2]))
         elif kind < 8:
