@@ -16,6 +16,8 @@ class Latency:
         R, from the weight bank's read address to its data, 1 or more.
     multiply : int
         M, from a lane multiplier's operands to its product, 1 or more.
+    accumulate : int
+        A, cycles of an addition to a lane's sum, 1 or more: so many parts of it, a carry from each to the next.
     interval : int
         I, cycles from one packet to the next: 1, or 2 for a weight bank with one port. Then reads and writes must
         meet it in different cycles: a weight is written an odd number of cycles after it is read.
@@ -49,6 +51,7 @@ class Latency:
 
     weight_read: int
     multiply: int
+    accumulate: int = 1
     interval: int = 1
     fetch: int = 10
     store_read: int = 6
@@ -65,7 +68,7 @@ class Latency:
     preset_rows: int | None = None
 
     def __post_init__(self) -> None:
-        if self.weight_read < 1 or self.multiply < 1:
+        if min(self.weight_read, self.multiply, self.accumulate) < 1:
             raise ValueError(f"latencies must be 1 or more cycles, not {self}")
         if self.interval not in (1, 2):
             raise ValueError(f"interval must be 1 or 2 cycles, not {self.interval}")
@@ -89,18 +92,23 @@ class Latency:
 
     @property
     def sum(self) -> int:
-        """E: one cycle less than from a ``last`` packet in a tile's hop register to the lane's result register."""
+        """E: from a wanted output row in a tile's hop register to its partial register, adders of the lanes apart."""
         return self.align + self.multiply + 3
+
+    @property
+    def result(self) -> int:
+        """From a ``last`` packet in a tile's hop register to the lane's result register."""
+        return self.sum + self.accumulate
 
     @property
     def correct(self) -> int:
         """Y: from an ACTIVATE in a tile's hop register to its first sum being taken, corrected."""
-        return self.multiply + 3
+        return self.multiply + 2 + self.accumulate
 
     @property
     def settle(self) -> int:
         """Q: cycles without a packet after which every lane is at rest."""
-        return self.align + self.multiply + 5
+        return self.align + self.multiply + 4 + self.accumulate
 
     @property
     def early(self) -> int:
@@ -124,7 +132,7 @@ COUNTED = 5
 
 FAMILIES = {
     "generic": Latency(weight_read=2, multiply=3),
-    "ecp5": Latency(weight_read=4, multiply=5),
+    "ecp5": Latency(weight_read=4, multiply=5, accumulate=2),
     "ice40up5k": Latency(
         weight_read=1,
         multiply=2,
@@ -148,7 +156,7 @@ FAMILIES = {
 """Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers.
 
 ECP5 has a register before and one behind its multipliers, and two behind its block RAM, since the routes to and from
-the hard blocks limit its clock. An iCE40's large RAM has one port, so a packet comes every second cycle. The chip is
+the hard blocks limit its clock, and adds in two halves. An iCE40's large RAM has one port, so a packet comes every second cycle. The chip is
 small and slow: a register is where logic is longer than a cycle of 30 MHz, and what is needed once a sample is made a
 bit a cycle.
 """

@@ -106,7 +106,7 @@ class BiasLane(wiring.Component):
         m.d.comb += self.product.eq(self._hold(m, counted, align + 1, multiply, "product"))
         with m.If(self.reads):
             m.d.sync += self.weight.eq(Mux(self.here, self.write_data, 0))
-        m.d.comb += self.result.eq(delay(m, self.weight, multiply + 1, "result"))
+        m.d.comb += self.result.eq(delay(m, self.weight, multiply + latency.accumulate, "result"))
         return m
 
     def _times_one(self, value: Value) -> Value:

@@ -216,18 +216,39 @@ class Lane(wiring.Component):
             m.d.comb += [getattr(self, name).eq(Mux(now, value, 0)) for name, value in shown.items()]
 
     def _accumulate(self, m):
+        """One register behind the adder; the result's beside it, a cycle later."""
+        cycles, selects = self._config.latency.accumulate, self._selects
+        fresh = Signal(name="fresh")
+        with m.If(selects.accumulate):
+            m.d.sync += fresh.eq(selects.capture)
+        add = self._sum_saturated if self._config.accumulator_saturates else self._sum_in_parts
+        total = add(m, fresh, cycles)
+        with m.If(delay(m, selects.capture, cycles, "captured", reset_less=False)):
+            m.d.sync += self.result.eq(total)
+
+    def _sum_saturated(self, m, fresh, cycles):
         width = self._config.accumulator.width
-        accumulator, fresh = Signal(signed(width), name="accumulator"), Signal(name="fresh")
-        total = Mux(fresh, 0, accumulator) + self.product
-        if self._config.accumulator_saturates:
-            total = saturate(m, total, width, "total")
+        accumulator = Signal(signed(width), name="accumulator")
+        total = saturate(m, Mux(fresh, 0, accumulator) + self.product, width, "total")
         with m.If(self._selects.accumulate):
             m.d.sync += accumulator.eq(total)
-            m.d.sync += fresh.eq(self._selects.capture)
-        # A cycle later: one register behind the adder, and that one beside it.
-        captured = delay(m, self._selects.capture, 1, "captured", reset_less=False)
-        with m.If(captured):
-            m.d.sync += self.result.eq(accumulator)
+        return delay(m, accumulator, cycles - 1, "accumulated")
+
+    def _sum_in_parts(self, m, fresh, cycles):
+        """As many parts as cycles, each a cycle behind the one below it, whose carry it gets."""
+        width = self._config.accumulator.width
+        bounds = [width * part // cycles for part in range(cycles + 1)]
+        addend, carry, parts = Signal(signed(width), name="addend"), Const(0), []
+        m.d.comb += addend.eq(self.product)
+        for part, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False)):
+            accumulator, overflow = Signal(high - low, name=f"accumulator_{part}"), Signal(name=f"carry_{part}")
+            begins = delay(m, fresh, part, f"fresh_{part}")
+            total = Mux(begins, 0, accumulator) + delay(m, addend[low:high], part, f"addend_{part}") + carry
+            with m.If(delay(m, self._selects.accumulate, part, f"accumulate_{part}", reset_less=False)):
+                m.d.sync += Cat(accumulator, overflow).eq(total)
+            carry = overflow
+            parts.append(delay(m, accumulator, cycles - 1 - part, f"part_{part}"))
+        return Cat(*parts).as_signed()
 
     def _correct(self, m, product, wanted):
         shift, latency = self._config.correction_shift, self._config.latency
