@@ -20,7 +20,7 @@ from dfarray.fpga.flows import FLOWS, NETLIST, REPORT, RTLIL, VERILOG
 from dfarray.fpga.netlist import Netlist
 from dfarray.fpga.pinout import placed
 from dfarray.fpga.report import Used, logged_utilisation, overfull, read_report
-from dfarray.fpga.routing import PLACING, place_and_route
+from dfarray.fpga.routing import place_and_route, placing_logs
 from dfarray.fpga.summary import summary
 from dfarray.fpga.toolchain import Tool, ToolFailedError, find_tools, read_log
 from dfarray.fpga.top import TOP, BoardTop
@@ -185,11 +185,12 @@ def _place_and_route(
     try:
         return place_and_route(router, flow, board, directory, seed=seed, mhz=mhz, hopeless=too_much)
     except ToolFailedError:
-        step = PLACING if flow.clock_constraint else ""
-        used = logged_utilisation(read_log(directory / router.log(step)))
-        excess = overfull(used, lanes)
-        if excess is None:
+        logs = [directory / name for name in placing_logs(router, flow)]
+        found = [logged_utilisation(read_log(log)) for log in logs if log.exists()]
+        used = next((counts for counts in found if overfull(counts, lanes)), None)
+        if used is None:
             raise
+        excess = overfull(used, lanes)
         luts = used.get(flow.luts)
         others = alternatives(config, board, luts.used if luts else 0)
         elsewhere = f"; by `dfarray estimate` {others}" if others else ""

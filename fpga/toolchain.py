@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -57,41 +57,64 @@ class Tool:
         hopeless: Callable[[str], bool] = lambda log: False,
         step: str = "",
     ) -> None:
-        """Run in ``directory``, the output going to :meth:`log`.
+        """One run, as :meth:`run_all`'s."""
+        self.run_all({step: arguments}, directory, hopeless)
+
+    def run_all(
+        self,
+        runs: Mapping[str, list[str]],
+        directory: Path,
+        hopeless: Callable[[str], bool] = lambda log: False,
+        at_once: int = 1,
+    ) -> None:
+        """Run in ``directory``, the output of each run going to :meth:`log`.
 
         Paths must be relative: WebAssembly tools have a /tmp of their own.
 
         Parameters
         ----------
+        runs : dict of step to arguments
+            Step: which of several runs it is.
         hopeless : function of the log so far
             Whether the tool need not go on; then it is ended, and has failed.
-        step : str
-            Which of several runs it is.
+        at_once : int
+            So many runs beside each other.
 
         Raises
         ------
         ToolFailedError
+            The first run that fails; the others are ended.
         """
-        log = directory / self.log(step)
+        waiting, under_way = list(runs.items()), {}
+        try:
+            while waiting or under_way:
+                while waiting and len(under_way) < at_once:
+                    step, arguments = waiting.pop(0)
+                    under_way[step] = self._start(arguments, directory, directory / self.log(step))
+                for step, process in list(under_way.items()):
+                    log = directory / self.log(step)
+                    returncode = _ended(process)
+                    if returncode is None and hopeless(read_log(log)):
+                        process.terminate()
+                        returncode = process.wait() or 1
+                    if returncode:
+                        raise ToolFailedError(self._failure(log, returncode))
+                    if returncode == 0:
+                        del under_way[step]
+        finally:  # Ctrl-C, too.
+            for process in under_way.values():
+                process.kill()
+                process.wait()
+
+    def _start(self, arguments: list[str], directory: Path, log: Path) -> subprocess.Popen:
         with log.open("wb") as output:
-            started = subprocess.Popen(
-                [*self.command, *arguments], cwd=directory, stdout=output, stderr=subprocess.STDOUT
-            )
-            try:
-                while (returncode := _ended(started)) is None:
-                    if hopeless(read_log(log)):
-                        started.terminate()
-                        returncode = started.wait() or 1
-                        break
-            except BaseException:  # Ctrl-C.
-                started.kill()
-                started.wait()
-                raise
-        if returncode:
-            lines = read_log(log).splitlines()
-            complaints = [line for line in lines if "ERROR" in line or "Error" in line] or lines[-1:]
-            said = complaints[0].strip() if complaints else f"exit code {returncode}"
-            raise ToolFailedError(f"{self.name} failed: {said} (see {log})")
+            return subprocess.Popen([*self.command, *arguments], cwd=directory, stdout=output, stderr=subprocess.STDOUT)
+
+    def _failure(self, log: Path, returncode: int) -> str:
+        lines = read_log(log).splitlines()
+        complaints = [line for line in lines if "ERROR" in line or "Error" in line] or lines[-1:]
+        said = complaints[0].strip() if complaints else f"exit code {returncode}"
+        return f"{self.name} failed: {said} (see {log})"
 
 
 def _ended(process: subprocess.Popen) -> int | None:
