@@ -156,9 +156,9 @@ FAMILIES = {
 """Latency by family: a block RAM with output register, a multiplier with input, pipeline and output registers.
 
 ECP5 has a register before and one behind its multipliers, and two behind its block RAM, since the routes to and from
-the hard blocks limit its clock, and adds in two halves. An iCE40's large RAM has one port, so a packet comes every second cycle. The chip is
-small and slow: a register is where logic is longer than a cycle of 30 MHz, and what is needed once a sample is made a
-bit a cycle.
+the hard blocks limit its clock, and adds in two halves. An iCE40's large RAM has one port, so a packet comes every
+second cycle. The chip is small and slow: a register is where logic is longer than a cycle of 30 MHz, and what is needed
+once a sample is made a bit a cycle.
 """
 
 ACCEPT = 3

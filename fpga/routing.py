@@ -1,8 +1,9 @@
 """Placement and routing: in one run, or for a fast clock apart, the best of some placements routed to keep its promise.
 
-What placements of a nearly full device promise differs by a tenth. nextpnr's router does not look at the clock by itself: of 75 lanes it loses a tenth of what the placement promises. With
-``--tmg-ripup`` it takes up again what is too slow, and goes on for ever if the clock cannot be had. So it is told a
-little less than the promise; if that takes too long, less; at last nothing.
+What placements of a nearly full device promise differs by a tenth. nextpnr's router does not look at the clock by
+itself: of 75 lanes it loses a tenth of the promise. With ``--tmg-ripup`` it takes up again what is too slow, and goes
+on for ever if the clock cannot be had. So it is told a little less than the promise; if that takes too long, less;
+at last nothing.
 """
 
 import os

@@ -1,5 +1,7 @@
 """The lane: one neuron at a time, one weight bank, one update and one forward multiplier."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -240,7 +242,7 @@ class Lane(wiring.Component):
         bounds = [width * part // cycles for part in range(cycles + 1)]
         addend, carry, parts = Signal(signed(width), name="addend"), Const(0), []
         m.d.comb += addend.eq(self.product)
-        for part, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        for part, (low, high) in enumerate(pairwise(bounds)):
             accumulator, overflow = Signal(high - low, name=f"accumulator_{part}"), Signal(name=f"carry_{part}")
             begins = delay(m, fresh, part, f"fresh_{part}")
             total = Mux(begins, 0, accumulator) + delay(m, addend[low:high], part, f"addend_{part}") + carry
