@@ -17,7 +17,7 @@ class Latency:
     multiply : int
         M, from a lane multiplier's operands to its product, 1 or more.
     accumulate : int
-        A, cycles of an addition to a lane's sum, 1 or more: so many parts of it, a carry from each to the next.
+        A, cycles of the longest additions, 1 or more: of so many parts of a sum, a carry from each to the next.
     interval : int
         I, cycles from one packet to the next: 1, or 2 for a weight bank with one port. Then reads and writes must
         meet it in different cycles: a weight is written an odd number of cycles after it is read.
@@ -92,13 +92,8 @@ class Latency:
 
     @property
     def sum(self) -> int:
-        """E: from a wanted output row in a tile's hop register to its partial register, adders of the lanes apart."""
-        return self.align + self.multiply + 3
-
-    @property
-    def result(self) -> int:
-        """From a ``last`` packet in a tile's hop register to the lane's result register."""
-        return self.sum + self.accumulate
+        """E: one cycle less than from a ``last`` packet in a tile's hop register to the lane's result register."""
+        return self.align + self.multiply + 2 + self.accumulate
 
     @property
     def correct(self) -> int:
@@ -132,7 +127,7 @@ COUNTED = 5
 
 FAMILIES = {
     "generic": Latency(weight_read=2, multiply=3),
-    "ecp5": Latency(weight_read=4, multiply=5, accumulate=2),
+    "ecp5": Latency(weight_read=4, multiply=5, accumulate=2, activated=10),
     "ice40up5k": Latency(
         weight_read=1,
         multiply=2,

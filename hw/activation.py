@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Activation, Configuration
-from dfarray.hw.arithmetic import delay, overflow_registered, q_shape, requantize, saturate, saturate_registered
+from dfarray.hw.arithmetic import clipped, delay, overflow_registered, overflows, q_shape, requantize, saturate
 from dfarray.hw.blocks import block_ram
 
 
@@ -37,17 +37,20 @@ class ActivationUnit(wiring.Component):
     ----------
     exact : In(signed(width))
         The pre-activation with its fraction bits, before saturation.
+    saturated : Out(1)
+        The pre-activation was clipped; ``found`` cycles after it.
     value : Out(activation)
     derivative : Out(unsigned), 0 to 1.0 with the activation's fraction bits.
     """
 
     def __init__(self, config: Configuration, width: int):
         self._config = config
-        self.latency = 2 if config.latency.serial else 5
+        self.latency, self.found = (2, 0) if config.latency.serial else (5, 1)
         formats = config.formats
         super().__init__(
             {
                 "exact": In(signed(max(width, formats.preactivation.width))),
+                "saturated": Out(1),
                 "value": Out(q_shape(formats.activation)),
                 "derivative": Out(unsigned(formats.activation.fraction_bits + 1)),
             }
@@ -71,8 +74,10 @@ class ActivationUnit(wiring.Component):
         if serial:
             low = saturate(m, self.exact, width, "z")
             fits, below_zero = Const(1), low[-1]
+            m.d.comb += self.saturated.eq(overflows(self.exact, width))
         else:
             fits, below_zero, low = overflow_registered(m, self.exact, width, "z")
+            m.d.comb += self.saturated.eq(~fits)
         magnitude, limited = Signal(width), Signal()
         m.submodules.table = memory = block_ram(
             config.array.family, unsigned(value_bits + derivative_bits), len(init), init, 1 if serial else 2
@@ -103,11 +108,14 @@ class ActivationUnit(wiring.Component):
         relu = self._config.network.activation is Activation.RELU
         fmt, fraction = formats.activation, formats.preactivation.fraction_bits
         low, high = (0, fmt.hi) if relu else (-fmt.one, fmt.one)
+        width = formats.preactivation.width
         if self._config.latency.serial:
-            z, spent = saturate(m, self.exact, formats.preactivation.width, "limited_z"), 0
+            z, spent = saturate(m, self.exact, width, "limited_z"), 0
+            m.d.comb += self.saturated.eq(overflows(self.exact, width))
         else:
-            z = delay(m, saturate_registered(m, self.exact, formats.preactivation.width, "limited_z"), 1, "z")
-            spent = 2
+            found = overflow_registered(m, self.exact, width, "limited_z")
+            z, spent = delay(m, clipped(*found), 1, "z"), 2
+            m.d.comb += self.saturated.eq(~found[0])
         slope = z > 0 if relu else (z < (1 << fraction)) & (z > -(1 << fraction))
         scaled = requantize(z, fraction, fmt.fraction_bits)
         value, derivative = Signal.like(self.value), Signal.like(self.derivative)

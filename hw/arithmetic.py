@@ -47,8 +47,12 @@ def saturate_registered(m: Module, value: Value, width: int, name: str) -> Value
         raise ValueError(f"Saturation needs a signed value, not {value.shape()!r}")
     if len(value) <= width:
         return delay(m, value, 1, name)
-    fits, negative, low = overflow_registered(m, value, width, name)
-    limit = Cat((~negative).replicate(width - 1), negative)
+    return clipped(*overflow_registered(m, value, width, name))
+
+
+def clipped(fits: Value, negative: Value, low: Value) -> Value:
+    """What :func:`overflow_registered` found, saturated."""
+    limit = Cat((~negative).replicate(len(low) - 1), negative)
     return Mux(fits, low, limit).as_signed()
 
 
@@ -141,6 +145,51 @@ def adder_tree(m: Module, values, name: str) -> Value:
         pairs = [sum(values[k : k + 2]) for k in range(0, len(values), 2)]
         values = [delay(m, pair, 1, f"{name}_{level}_{index}") for index, pair in enumerate(pairs)]
     return values[0]
+
+
+def sign_extended(m: Module, value: Value, width: int, name: str) -> Value:
+    """A signed value of so many bits."""
+    extended = Signal(signed(width), name=name)
+    m.d.comb += extended.eq(value)
+    return extended
+
+
+def parts_of(width: int, count: int) -> list[slice]:
+    """A word in so many parts, the lowest first."""
+    return [slice(width * part // count, width * (part + 1) // count) for part in range(count)]
+
+
+def skewed(m: Module, value: Value, count: int, name: str) -> Value:
+    """Each of so many parts of a word a cycle later than the one below it."""
+    parts = parts_of(len(value), count)
+    return Cat(delay(m, value[part], k, f"{name}_{k}") for k, part in enumerate(parts)).as_signed()
+
+
+def aligned(m: Module, value: Value, count: int, name: str) -> Value:
+    """A skewed word whole again, with its highest part."""
+    parts = parts_of(len(value), count)
+    return Cat(delay(m, value[part], count - 1 - k, f"{name}_{k}") for k, part in enumerate(parts)).as_signed()
+
+
+def skewed_sum(m: Module, a: Value, b: Value, count: int, name: str, *, minus: bool = False) -> Value:
+    """``a + b``, or ``a - b``, of skewed words of one width, a cycle later; no carry goes further than a part."""
+    sums, carry = [], None
+    for k, part in enumerate(parts_of(len(a), count)):
+        total = Signal(part.stop - part.start, name=f"{name}_{k}", reset_less=True)
+        overflow = Signal(name=f"{name}_carry_{k}", reset_less=True)
+        m.d.sync += Cat(total, overflow).eq(add_with_carry(a[part], b[part], carry, minus=minus))
+        sums.append(total)
+        carry = overflow
+    return Cat(sums).as_signed()
+
+
+def add_with_carry(a: Value, b: Value, carry: Value | None, *, minus: bool = False) -> Value:
+    """Sum or difference of unsigned words and a carry or borrow in one chain, its last bit the next one's."""
+    if carry is not None:
+        # A place below the lowest, out of which the carry comes.
+        a, b = Cat(Const(0) if minus else carry, a), Cat(carry, b)
+    total = (a - b) if minus else (a + b)
+    return total if carry is None else total[1:]
 
 
 def fabric_product(m: Module, a: Value, b: Value, name: str) -> Value:

@@ -18,6 +18,7 @@ from dfarray.hw.packets import (
     return_word,
     tile_events,
 )
+from dfarray.hw.partial_chain import partial_hop
 from dfarray.trace import index_bits
 
 
@@ -35,7 +36,9 @@ class BiasTile(wiring.Component):
     broadcast_in, late_in, token_in, return_in, partial_in, events_in : In
         From the last tile; timing as in :class:`dfarray.hw.tile.Tile`.
     return_out, partial_out, events_out : Out
-        The exit.
+        The exit; the partial whole.
+    weight_leaves : Out(1)
+        The word at the exit is a weight; a register of its own, for all that it is written to.
     """
 
     def __init__(self, config: Configuration, biases):
@@ -54,6 +57,7 @@ class BiasTile(wiring.Component):
                 "token_in": In(collect_token(config)),
                 "return_in": In(return_word(config)),
                 "return_out": Out(return_word(config)),
+                "weight_leaves": Out(1),
                 "partial_in": In(partial_sum(config)),
                 "partial_out": Out(partial_sum(config)),
                 "events_in": In(tile_events(config)),
@@ -78,10 +82,8 @@ class BiasTile(wiring.Component):
         ]
         levels = max(0, (config.array.lanes - 1).bit_length())
         added = config.latency.align + 1 + config.latency.multiply
-        m.d.sync += [
-            self.partial.valid.eq(decoder.partial_valid),
-            self.partial.value.eq(self.partial_in.value + self._hold(m, lane.product, added, levels, "product_sum")),
-        ]
+        products = self._hold(m, lane.product, added, levels, "product_sum")
+        partial_hop(m, config, self.partial_in.value, products, decoder.partial_valid, self.partial)
         m.d.comb += [
             self.partial_out.eq(self.partial),
             self.events_out.eq(self.events_in),
@@ -95,6 +97,7 @@ class BiasTile(wiring.Component):
             word.kind.eq(Kind.WEIGHT),
             word.value.eq(lane.weight),
             self.returned.eq(Mux(word.valid, word, self.return_in)),
+            self.weight_leaves.eq(word.valid | (self.return_in.valid & (self.return_in.kind == Kind.WEIGHT))),
         ]
         m.d.comb += self.return_out.eq(self.returned)
         return m

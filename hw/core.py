@@ -225,7 +225,7 @@ class Core(wiring.Component):
             self.readout.partial.eq(self.bias_tile.partial_out),
             self.activations.write.enable.eq(word.valid & (word.kind == Kind.HIDDEN)),
             self.activations.write.value.eq(word.value),
-            dump.write.eq(word.valid & (word.kind == Kind.WEIGHT)),
+            dump.write.eq(self.bias_tile.weight_leaves),
             dump.value.eq(word.value),
             self.sequencer.dump_transfer.eq(self.weights_out.valid & self.weights_out.ready),
         ]

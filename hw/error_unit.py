@@ -139,11 +139,14 @@ class ErrorUnit(wiring.Component):
             return complete, largest, prediction
         # The first class is the prediction unless another's logit is larger than the lowest there is, which is shown
         # while no logit is valid. Logits come from far away, and the largest is wanted two cycles after the last.
-        logit, number = delay(m, self.logit.value, 1, "arrived"), delay(m, count, 1, "arrived_class")
+        arrived, number = delay(m, self.logit.value, 1, "arrived"), delay(m, count, 1, "arrived_class")
+        # Whether the one that arrives is larger is found out as it comes, with either outcome for the one before.
+        larger = Signal(name="arrived_is_larger")
+        m.d.sync += larger.eq(Mux(larger, self.logit.value > arrived, self.logit.value > largest))
         with m.If(self._started):
             m.d.sync += [largest.eq(lowest), prediction.eq(0)]
-        with m.Elif(logit > largest):
-            m.d.sync += [largest.eq(logit), prediction.eq(number)]
+        with m.Elif(larger):
+            m.d.sync += [largest.eq(arrived), prediction.eq(number)]
         return complete, largest, prediction
 
     def _send_results(self, m, logits, complete, prediction):

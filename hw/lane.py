@@ -1,13 +1,22 @@
 """The lane: one neuron at a time, one weight bank, one update and one forward multiplier."""
 
-from itertools import pairwise
-
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, Rounding
-from dfarray.hw.arithmetic import delay, overflows, q_shape, round_half_up, saturate
+from dfarray.hw.arithmetic import (
+    add_with_carry,
+    aligned,
+    delay,
+    overflows,
+    parts_of,
+    q_shape,
+    round_half_up,
+    saturate,
+    sign_extended,
+    skewed,
+)
 from dfarray.hw.blocks import multiplier, weight_bank
 from dfarray.trace import correction_width, index_bits, packet_width
 
@@ -238,19 +247,16 @@ class Lane(wiring.Component):
 
     def _sum_in_parts(self, m, fresh, cycles):
         """As many parts as cycles, each a cycle behind the one below it, whose carry it gets."""
-        width = self._config.accumulator.width
-        bounds = [width * part // cycles for part in range(cycles + 1)]
-        addend, carry, parts = Signal(signed(width), name="addend"), Const(0), []
-        m.d.comb += addend.eq(self.product)
-        for part, (low, high) in enumerate(pairwise(bounds)):
-            accumulator, overflow = Signal(high - low, name=f"accumulator_{part}"), Signal(name=f"carry_{part}")
-            begins = delay(m, fresh, part, f"fresh_{part}")
-            total = Mux(begins, 0, accumulator) + delay(m, addend[low:high], part, f"addend_{part}") + carry
-            with m.If(delay(m, self._selects.accumulate, part, f"accumulate_{part}", reset_less=False)):
-                m.d.sync += Cat(accumulator, overflow).eq(total)
+        product = sign_extended(m, self.product, self._config.accumulator.width, "addend")
+        addend, sums, carry = skewed(m, product, cycles, "addend"), [], None
+        for k, part in enumerate(parts_of(len(product), cycles)):
+            accumulator, overflow = Signal(part.stop - part.start, name=f"accumulator_{k}"), Signal(name=f"carry_{k}")
+            before = Mux(delay(m, fresh, k, f"fresh_{k}"), 0, accumulator)
+            with m.If(delay(m, self._selects.accumulate, k, f"accumulate_{k}", reset_less=False)):
+                m.d.sync += Cat(accumulator, overflow).eq(add_with_carry(before, addend[part], carry))
+            sums.append(accumulator)
             carry = overflow
-            parts.append(delay(m, accumulator, cycles - 1 - part, f"part_{part}"))
-        return Cat(*parts).as_signed()
+        return aligned(m, Cat(sums), cycles, "accumulated")
 
     def _correct(self, m, product, wanted):
         shift, latency = self._config.correction_shift, self._config.latency

@@ -118,7 +118,7 @@ def return_word(config: Configuration) -> data.StructLayout:
 
 
 def partial_sum(config: Configuration) -> data.StructLayout:
-    """Sum of an output row's products over the tiles so far."""
+    """Sum of an output row's products over the tiles so far; on its way skewed, see :mod:`dfarray.hw.partial_chain`."""
     return data.StructLayout({"valid": 1, "value": signed(partial_width(config))})
 
 

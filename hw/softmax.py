@@ -87,10 +87,11 @@ class ErrorSource(wiring.Component):
             m.d.sync += active.eq(1)
         return active, index
 
-    def _subtract_target(self, m, value, error_class):
+    def _subtract_target(self, m, value, class_before):
+        """Two cycles: subtract, saturate; ``class_before`` is the value's, a cycle before it."""
         one = 1 << self._config.formats.error.fraction_bits
-        """Two cycles: subtract, saturate."""
-        difference = delay(m, value - Mux(error_class == self.label, Const(one), Const(0)), 1, "difference")
+        is_label = delay(m, class_before == self.label, 1, "is_label")
+        difference = delay(m, value - Mux(is_label, Const(one), Const(0)), 1, "difference")
         m.d.sync += self.error.eq(saturate(m, difference, len(self.error), "wide_difference"))
 
 
@@ -103,14 +104,14 @@ class SquaredErrors(ErrorSource):
         m = Module()
         formats = self._config.formats
         active, index = self._scan(m, self.start, "scan")
-        error_class = delay(m, index, 2, "scan_index")
+        class_before = delay(m, index, 1, "scan_index")
         m.d.comb += [
             self.read_class.eq(index),
             self.valid.eq(delay(m, active, 4, "scan_valid", reset_less=False)),
-            self.error_class.eq(delay(m, error_class, 2, "error_class")),
+            self.error_class.eq(delay(m, class_before, 3, "error_class")),
         ]
         scaled = delay(m, requantize(self.logit, formats.logit.fraction_bits, formats.error.fraction_bits), 1, "scaled")
-        self._subtract_target(m, scaled, error_class)
+        self._subtract_target(m, scaled, class_before)
         return m
 
 
@@ -143,12 +144,12 @@ class SoftmaxErrors(ErrorSource):
         spare = 4 - multiply
         probability = delay(m, probability, spare, "spare")
         steps = 1 + multiply + 2 + spare
-        error_class = delay(m, index, steps, "probability_index")
+        class_before = delay(m, index, steps - 1, "probability_index")
         m.d.comb += [
             self.valid.eq(delay(m, active, steps + 2, "probability_valid", reset_less=False)),
-            self.error_class.eq(delay(m, error_class, 2, "error_class")),
+            self.error_class.eq(delay(m, class_before, 3, "error_class")),
         ]
-        self._subtract_target(m, probability, error_class)
+        self._subtract_target(m, probability, class_before)
         return m
 
     def _exponentials(self, m, store):
@@ -174,7 +175,8 @@ class SoftmaxErrors(ErrorSource):
             clipped.eq(Mux(distance >= len(table), len(table) - 1, distance)),
             summed.eq(store.write_enable & (store.write_address == self._classes - 1)),
         ]
-        with m.If(self.start):
+        # Long before the first one is added.
+        with m.If(delay(m, self.start, 1, "begun", reset_less=False)):
             m.d.sync += total.eq(0)
         with m.Elif(store.write_enable):
             m.d.sync += total.eq(total + power)

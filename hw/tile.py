@@ -8,17 +8,20 @@ from dfarray.configuration import Configuration
 from dfarray.hw.activation import ActivationUnit
 from dfarray.hw.arithmetic import (
     adder_tree,
+    aligned,
     any_of,
     delay,
     fabric_product,
     fabric_product_latency,
     lookup,
     one_of,
-    overflows,
     q_shape,
     round_half_up,
     saturate,
     saturate_registered,
+    sign_extended,
+    skewed,
+    skewed_sum,
 )
 from dfarray.hw.blocks import block_ram
 from dfarray.hw.decoder import Decoder
@@ -34,6 +37,7 @@ from dfarray.hw.packets import (
     return_word,
     tile_events,
 )
+from dfarray.hw.partial_chain import partial_hop
 from dfarray.hw.serial import SerialProduct
 from dfarray.trace import index_bits
 
@@ -106,10 +110,12 @@ class Tile(wiring.Component):
         self._collect(m)
         zeros = self._feedback(m, derivatives)
         events, total = self.events_in, Signal.like(self.events_out)
+        spare = 0 if self._config.latency.serial else 1
+        weights = delay(m, sum(lane.saturated for lane in self.lanes), spare, "weights_saturate", reset_less=False)
         m.d.sync += [
-            total.weights.eq(events.weights + sum(lane.saturated for lane in self.lanes)),
+            total.weights.eq(events.weights + weights),
             total.sums.eq(events.sums + delay(m, sums, 1, "sum_saturates", reset_less=False)),
-            total.zeros.eq(events.zeros + zeros),
+            total.zeros.eq(events.zeros + delay(m, zeros, spare, "zero_deltas", reset_less=False)),
         ]
         m.d.comb += self.events_out.eq(total)
         return m
@@ -130,12 +136,9 @@ class Tile(wiring.Component):
             ]
         self._activation_start, self._activation_ahead = decoder.activation_start, decoder.activation_ahead
         self._activation_next = decoder.activation_next
-        total = adder_tree(m, [lane.product for lane in self.lanes], "product_sum")
-        m.d.sync += [
-            self.partial.valid.eq(decoder.partial_valid),
-            self.partial.value.eq(self.partial_in.value + total),
-        ]
-        m.d.comb += self.partial_out.eq(self.partial)
+        products = adder_tree(m, [lane.product for lane in self.lanes], "product_sum")
+        passed = partial_hop(m, self._config, self.partial_in.value, products, decoder.partial_valid, self.partial)
+        m.d.comb += [self.partial_out.valid.eq(self.partial.valid), self.partial_out.value.eq(passed)]
 
     def _place(self, slot, lane):
         return Cat(lane[: index_bits(self._config.array.lanes)], slot)
@@ -156,7 +159,7 @@ class Tile(wiring.Component):
             m.d.sync += parity.eq(start.parity)
         this_parity = Mux(start.valid, start.parity, parity)
 
-        # Select, subtract, round: a cycle each, or for the first two.
+        # Select, subtract, round: a cycle each, for parts of a long sum one each, or for the first two one.
         select = 0 if config.latency.serial else 1
         if select:
             total = delay(m, any_of(lane.taken_result for lane in lanes), 1, "selected_result")
@@ -165,12 +168,19 @@ class Tile(wiring.Component):
             total, correction = (
                 Array(getattr(lane, name) for lane in lanes)[turn] for name in ("result", "correction")
             )
-        difference = delay(m, total - correction, 1, "difference")
+        parts = config.latency.accumulate
+        minuend, subtrahend = (
+            skewed(m, sign_extended(m, value, max(len(total), len(correction)) + 1, name), parts, name)
+            for name, value in (("total", total), ("correction", correction))
+        )
+        difference = aligned(
+            m, skewed_sum(m, minuend, subtrahend, parts, "difference", minus=True), parts, "difference"
+        )
         shift = formats.product_fraction - formats.preactivation.fraction_bits
         exact = delay(m, round_half_up(difference, shift), 1, "rounded_z")
         m.submodules.activation = activation = ActivationUnit(config, len(exact))
         m.d.comb += activation.exact.eq(exact)
-        rounding = select + 2
+        rounding = select + parts + 1
         steps = rounding + activation.latency
 
         # What the neuron answered in the two sweeps before; read ahead, written with the new activation.
@@ -209,7 +219,7 @@ class Tile(wiring.Component):
             with m.If(delay(m, turns_ahead[k], 1 + history.latency, f"changes_ahead_{k}", reset_less=False)):
                 m.d.sync += register.update.eq(Mux(present_ahead, history.read_data.older, 0))
             m.d.comb += target.activations.eq(register)
-        return rounded & lives & overflows(activation.exact, formats.preactivation.width)
+        return delay(m, rounded & lives, activation.found, "sum_found", reset_less=False) & activation.saturated
 
     def _turns(self, m, start, name):
         """Strobes for the lanes of a slot in turn, the first with ``start``; the lane; their place a cycle later.
@@ -285,10 +295,14 @@ class Tile(wiring.Component):
         """Returns whether a delta for an update is 0."""
         config, formats = self._config, self._config.formats
         fraction = formats.activation.fraction_bits
-        word = Signal(feedback_word(config))
-        m.d.sync += word.eq(self.feedback_in)
+        word, mine = Signal(feedback_word(config)), Signal(name="scalar_of_this_tile")
+        incoming = self.feedback_in
+        m.d.sync += [
+            word.eq(incoming),
+            mine.eq((incoming.op == FeedbackOperation.SCALAR) & (incoming.index == self._index)),
+        ]
         m.d.comb += self.feedback_out.eq(word)
-        with m.If((word.op == FeedbackOperation.SCALAR) & (word.index == self._index)):
+        with m.If(mine):
             m.d.sync += self.error_scalar.eq(word.value)
 
         compute = (word.op == FeedbackOperation.DELTA) & (word.count > self._index)

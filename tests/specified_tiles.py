@@ -135,7 +135,7 @@ class SpecifiedTiles:
                 total = sat(total, self.config.formats.accumulator)
             self.accumulator[tile, lane] = total
             if fields["last"]:
-                self.shows(h + self.e + self.config.latency.accumulate, "result", total, tile, lane)
+                self.shows(h + self.e + 1, "result", total, tile, lane)
 
     def in_output_lanes(self, tile: int, op: int, fields: dict[str, int], state: int | None, owner: dict) -> None:
         address, h, bias = fields["address"], self.cycle - 1, tile == self.tiles

@@ -115,7 +115,6 @@ def _parameters(config: Configuration) -> np.ndarray:
         "multiply": latency.multiply,
         "align": latency.align,
         "sum": latency.sum,
-        "result": latency.result,
         "correct": latency.correct,
         "settle": latency.settle,
         "early": latency.early,
@@ -254,7 +253,7 @@ def _errors(config: Configuration) -> Errors:
 def _horizon(config: Configuration) -> int:
     """A power of two beyond the cycles for which anything is known ahead."""
     array, latency = config.array, config.latency
-    packet = latency.fetch + 1 + array.tiles + latency.result + array.lanes + latency.activated + 4
+    packet = latency.fetch + 1 + array.tiles + latency.sum + array.lanes + latency.activated + 4
     return 1 << max(packet, 2 * array.tiles + 4).bit_length()
 
 

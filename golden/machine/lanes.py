@@ -94,7 +94,7 @@ def hidden_row(cycle, p, lanes, trace, packet, fused):
         for k in range(p.lanes):
             for t in range(p.tiles):
                 j = k * p.tiles + t
-                hold(trace, lanes, cycle + hop(p) + t + p.result, RESULT, j, accumulator[j])
+                hold(trace, lanes, cycle + hop(p) + t + p.sum + 1, RESULT, j, accumulator[j])
     return saturated
 
 
@@ -135,7 +135,7 @@ def read(cycle, p, lanes, trace, address):
         for t in range(p.tiles):
             j = k * p.tiles + t
             lanes.accumulator[j] = lanes.bank[address, j]
-            hold(trace, lanes, cycle + hop(p) + t + p.result, RESULT, j, lanes.accumulator[j])
+            hold(trace, lanes, cycle + hop(p) + t + p.sum + 1, RESULT, j, lanes.accumulator[j])
     c = address - p.output_base
     bias = np.int64(lanes.bias[c]) if 0 <= c < p.classes else np.int64(0)
-    hold(trace, lanes, cycle + hop(p) + p.tiles + p.result, RESULT, p.neurons_all, bias)
+    hold(trace, lanes, cycle + hop(p) + p.tiles + p.sum + 1, RESULT, p.neurons_all, bias)
