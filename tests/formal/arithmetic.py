@@ -9,12 +9,15 @@ from amaranth.hdl import Assert, Cat, Const, Cover, Mux, Signal, signed
 
 from dfarray.hw.arithmetic import (
     adder_tree,
+    aligned,
     fabric_product,
     overflow_registered,
     requantize,
     round_half_up,
     saturate,
     saturate_registered,
+    skewed,
+    skewed_sum,
 )
 
 from .harness import Harness, free, past
@@ -153,6 +156,23 @@ class AdderTree(_Datapath):
             m.d.comb += [Assert(result == before, f"sum of {count} values of {width} bits"), Cover(result == -1)]
 
 
+class SkewedSum(_Datapath):
+    """``skewed_sum`` adds or subtracts, aligned again as many cycles later as there are parts."""
+
+    def check(self, m):
+        for width, parts, minus in widths_in_use()["skewed_sum"]:
+            name = f"{width}_{parts}_{minus}"
+            a, b = (free(m, signed(width), f"{operand}_{name}") for operand in "ab")
+            exact = Signal(signed(width), name=f"exact_{name}")
+            m.d.comb += exact.eq(a - b if minus else a + b)
+            before = past(m, exact, parts, name=f"exact_{name}")
+            words = (skewed(m, value, parts, f"{operand}_{name}") for operand, value in (("x", a), ("y", b)))
+            passed = skewed_sum(m, *words, parts, f"sum_{name}", minus=minus)
+            result = aligned(m, passed, parts, f"whole_{name}")
+            age = past(m, Const(1), parts, name=f"age_{name}")
+            m.d.comb += [Assert(~age | (result == before), f"skewed sum {name}"), Cover(age & (result == -1))]
+
+
 _NO_FEEDBACK = "no feedback: what comes out depends on the inputs {} cycles before and on nothing else"
 
 PROOFS = [
@@ -173,8 +193,8 @@ PROOFS = [
             ),
             Edit(
                 "arithmetic",
-                "limit = Cat((~negative).replicate(width - 1), negative)",
-                "limit = Cat(negative.replicate(width - 1), negative)",
+                "limit = Cat((~negative).replicate(len(low) - 1), negative)",
+                "limit = Cat(negative.replicate(len(low) - 1), negative)",
             ),
         ),
         method="bounded",
@@ -243,5 +263,18 @@ PROOFS = [
         cover=6,
         first=5,
         why=_NO_FEEDBACK.format("at most 5"),
+    ),
+    Proof(
+        "a sum in parts is the sum",
+        "SkewedSum",
+        4,
+        (
+            Edit("arithmetic", "        carry = overflow\n", "        carry = None\n"),
+            Edit("arithmetic", "Const(0) if minus else carry", "carry"),
+            Edit("arithmetic", "delay(m, value[part], count - 1 - k,", "delay(m, value[part], 0,"),
+        ),
+        method="bounded",
+        cover=3,
+        why=_NO_FEEDBACK.format("at most 2"),
     ),
 ]

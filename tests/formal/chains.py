@@ -275,7 +275,7 @@ PROOFS = [
         (
             Edit(
                 "tile",
-                "(word.op == FeedbackOperation.SCALAR) & (word.index == self._index)",
+                "(incoming.op == FeedbackOperation.SCALAR) & (incoming.index == self._index)",
                 "(word.op == FeedbackOperation.SCALAR) & (word.index <= self._index)",
             ),
             Edit(

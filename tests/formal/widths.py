@@ -17,17 +17,18 @@ USED = {
     "overflow_registered": lambda m, value, width, name: (len(value), width),
     "round_half_up": lambda value, bits: (len(value), bits),
     "fabric_product": lambda m, a, b, name: (len(a), len(b)),
+    "skewed_sum": lambda m, a, b, count, name, minus=False: (len(a), count, minus),
     "adder_tree": lambda m, values, name: (len(values), max(map(len, values))),
 }
 """What is told apart in the uses of a function, by its name."""
 
 
 @cache
-def widths_in_use() -> dict[str, list[tuple[int, int]]]:
+def widths_in_use() -> dict[str, list[tuple]]:
     """Every combination of widths met, by function."""
     from .mutation import edited
 
-    uses: dict[str, set[tuple[int, int]]] = {name: set() for name in USED}
+    uses: dict[str, set[tuple]] = {name: set() for name in USED}
     with edited(None, "harness"):
         arithmetic = importlib.import_module("dfarray.hw.arithmetic")
         for name in USED:

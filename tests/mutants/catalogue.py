@@ -58,7 +58,7 @@ MUTANTS = {
     ),
     "all lanes take the same noise": Mutant("lane", "5 * lane % 32", "0", "weight_write.data", "deep"),
     # Tile
-    "correction added": Mutant("tile", "total - correction,", "total + correction,", "activation"),
+    "correction added": Mutant("tile", '"difference", minus=True', '"difference"', "activation"),
     "f' in the other sample's bank": Mutant("tile", "Cat(at, bank)", "Cat(at, ~bank)", "correction"),
     "update activation one sample old": Mutant(
         "tile",
@@ -142,7 +142,12 @@ MUTANTS = {
     "output correction by the wrong sample": Mutant(
         "core", "(readout.read_class, ~error_unit.bank,", "(readout.read_class, error_unit.bank,", "logit.value"
     ),
-    "smallest logit wins": Mutant("error_unit", "logit > largest", "logit < largest", "results.prediction"),
+    "smallest logit wins": Mutant(
+        "error_unit",
+        "self.logit.value > arrived, self.logit.value > largest",
+        "self.logit.value < arrived, self.logit.value < largest",
+        "results.prediction",
+    ),
     "label of the next sample": Mutant(
         "error_unit", "label.eq(settings.label)", "label.eq(self.context.settings.label)", "error.value"
     ),
@@ -164,10 +169,20 @@ MUTANTS = {
     ),
     "the accumulator wraps around": Mutant(
         "lane",
-        'total = saturate(m, total, width, "total")',
-        "total = total[:width].as_signed()",
+        'saturate(m, Mux(fresh, 0, accumulator) + self.product, width, "total")',
+        "(Mux(fresh, 0, accumulator) + self.product)[:width].as_signed()",
         "result",
         "saturating",
+    ),
+    "no carry into the upper half of a lane's sum": Mutant(
+        "lane", "            carry = overflow\n", "            carry = None\n", "result", "halves"
+    ),
+    "no carry into the upper half of a partial": Mutant(
+        "arithmetic", "        carry = overflow\n", "        carry = None\n", "partial.value", "halves"
+    ),
+    "a borrow added": Mutant("arithmetic", "Const(0) if minus else carry", "carry", "activation", "halves"),
+    "a partial passed on whole": Mutant(
+        "partial_chain", "return passed", "return partial.value", "partial.value", "halves"
     ),
     "a lower bound one too high": Mutant(
         "arithmetic", "Const(1 << (width - 1), width)", "Const((1 << (width - 1)) + 1, width)", "feedback.value", "full"
@@ -207,7 +222,7 @@ MUTANTS = {
         "deep",
     ),
     "scalar of the tile before": Mutant(
-        "tile", "(word.index == self._index)", "(word.index == max(0, self._index - 1))", "error_scalar", "deep"
+        "tile", "(incoming.index == self._index)", "(incoming.index == max(0, self._index - 1))", "error_scalar", "deep"
     ),
     "slot's place without its lane": Mutant(
         "tile",
@@ -465,7 +480,17 @@ MUTANTS = {
         "logit.value",
     ),
     "the later of two equal logits": Mutant(
-        "error_unit", "with m.Elif(logit > largest)", "with m.Elif(logit >= largest)", "results.prediction", "coarse"
+        "error_unit",
+        "self.logit.value > arrived, self.logit.value > largest",
+        "self.logit.value >= arrived, self.logit.value >= largest",
+        "results.prediction",
+        "coarse",
+    ),
+    "a logit compared with the largest but one": Mutant(
+        "error_unit",
+        "Mux(larger, self.logit.value > arrived,",
+        "Mux(0, self.logit.value > arrived,",
+        "results.prediction",
     ),
     "g's half too small": Mutant(
         "error_unit", "half.eq((Const(1) << amount) >> 1)", "half.eq((Const(1) << amount) >> 2)", "error.value"
@@ -489,7 +514,7 @@ MUTANTS = {
         "error_unit", "m.d.sync += self.ready[bank].eq(0)", "m.d.sync += self.ready[bank].eq(1)", "feedback.op", "deep"
     ),
     "the target in the wrong place": Mutant(
-        "softmax", "error_class == self.label", "error_class == ~self.label", "error.value"
+        "softmax", "class_before == self.label", "class_before == ~self.label", "error.value"
     ),
     "the difference beyond the table": Mutant(
         "softmax",

@@ -57,6 +57,10 @@ CASES = {
     # For changes of Verilog that know nothing of its meaning.
     "drawn": Case(DRAWN, PHASES, load=True, gaps=(20, 40, 40), data=15),
     "drawn, restless": Case(DRAWN, FAST, events=True, load=True, gaps=(30, 30, 30), data=16, zeros=0.6, restless=120),
+    # Long sums in two parts.
+    "halves": Case(
+        accelerator([6, 7, 5, 4], 2, 2, nonzeros=2, error="softmax-cross-entropy", family="ecp5"), PHASES, data=17
+    ),
     "stalled": Case(DEEP, PHASES, gaps=(0, 253, 200), data=4),
     "full": Case(
         accelerator([6, 7, 5, 4], 3, 2, nonzeros=2, activation="relu", error="softmax-cross-entropy"),
