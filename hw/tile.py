@@ -1,6 +1,6 @@
 """The tile: L lanes, one error scalar, an activation unit, and what it remembers of the two samples before."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,7 +17,6 @@ from dfarray.hw.arithmetic import (
     overflows,
     q_shape,
     round_half_up,
-    saturate,
     saturate_registered,
 )
 from dfarray.hw.blocks import block_ram
@@ -34,7 +33,6 @@ from dfarray.hw.packets import (
     return_word,
     tile_events,
 )
-from dfarray.hw.serial import SerialProduct
 from dfarray.trace import index_bits
 
 CHAINS = {
@@ -73,9 +71,8 @@ class Tile(wiring.Component):
 
     def __init__(self, config: Configuration, index: int, weights, signs):
         self._config, self._index, self._signs = config, index, signs
-        self._read = 1 if config.latency.serial else 2
         rows = range(config.array.bank_rows)
-        self.lanes = [Lane(config, k, weights[:, k].tolist(), rows) for k in range(config.array.lanes)]
+        self.lanes = [self._lane(config, k, weights[:, k].tolist(), rows) for k in range(config.array.lanes)]
         self.error_scalar = Signal(q_shape(config.formats.delta))
         self.returned = Signal(return_word(config))
         self.partial = Signal(partial_sum(config))
@@ -89,6 +86,8 @@ class Tile(wiring.Component):
                 for end, flow in (("in", In), ("out", Out))
             }
         )
+
+    _lane, _read = Lane, 2
 
     def elaborate(self, platform):
         m = Module()
@@ -148,7 +147,7 @@ class Tile(wiring.Component):
         config, formats, lanes = self._config, self._config.formats, self.lanes
         start = self._activation_start
         # Lane k's registers are read in cycle h + Y + k.
-        turns, turn, place = self._turns(m, start, "place")
+        turns, place = self._turns(m, start, "place")
         for lane, following in zip(lanes, [self._activation_next, *turns], strict=False):
             m.d.comb += lane.take.eq(following)
         parity = Signal()
@@ -156,30 +155,27 @@ class Tile(wiring.Component):
             m.d.sync += parity.eq(start.parity)
         this_parity = Mux(start.valid, start.parity, parity)
 
-        # Select, subtract, round: a cycle each, or for the first two.
-        select = 0 if config.latency.serial else 1
-        if select:
-            total = delay(m, any_of(lane.taken_result for lane in lanes), 1, "selected_result")
-            correction = delay(m, any_of(lane.taken_correction for lane in lanes), 1, "selected_correction")
-        else:
-            total, correction = (
-                Array(getattr(lane, name) for lane in lanes)[turn] for name in ("result", "correction")
-            )
+        # Select, subtract, round: a cycle each.
+        total = delay(m, any_of(lane.taken_result for lane in lanes), 1, "selected_result")
+        correction = delay(m, any_of(lane.taken_correction for lane in lanes), 1, "selected_correction")
         difference = delay(m, total - correction, 1, "difference")
         shift = formats.product_fraction - formats.preactivation.fraction_bits
         exact = delay(m, round_half_up(difference, shift), 1, "rounded_z")
         m.submodules.activation = activation = ActivationUnit(config, len(exact))
         m.d.comb += activation.exact.eq(exact)
-        rounding = select + 2
+        rounding = 3
         steps = rounding + activation.latency
 
         # What the neuron answered in the two sweeps before; read ahead, written with the new activation.
         value = q_shape(formats.activation)
         depth = 1 << (index_bits(len(config.passes)) + index_bits(len(lanes)))
         m.submodules.history = history = block_ram(
-            config.array.family, data.StructLayout({"newer": value, "older": value}), depth, latency=self._read
+            config.array.family,
+            data.StructLayout({"newer": value, "older": value}),
+            depth,
+            latency=self._read,
         )
-        turns_ahead, _, place_ahead = self._turns(m, self._activation_ahead, "place_ahead")
+        turns_ahead, place_ahead = self._turns(m, self._activation_ahead, "place_ahead")
         rounded = delay(m, Cat(turns).any(), rounding, "rounded_strobe", reset_less=False)
         strobe = delay(m, rounded, activation.latency, "activation_strobe", reset_less=False)
         at = delay(m, place, steps - 1, "activation_place")
@@ -212,7 +208,7 @@ class Tile(wiring.Component):
         return rounded & lives & overflows(activation.exact, formats.preactivation.width)
 
     def _turns(self, m, start, name):
-        """Strobes for the lanes of a slot in turn, the first with ``start``; the lane; their place a cycle later.
+        """Strobes for the lanes of a slot in turn, the first with ``start``; their place a cycle later.
 
         Two ACTIVATEs are as many cycles apart as there are lanes.
         """
@@ -224,7 +220,7 @@ class Tile(wiring.Component):
         with m.If(start.valid):
             m.d.sync += slot.eq(start.slot)
         lane = one_of(turns, [Const(k, index_bits(lanes)) for k in range(lanes)])
-        return turns, lane, delay(m, self._place(Mux(start.valid, start.slot, slot), lane), 1, name)
+        return turns, delay(m, self._place(Mux(start.valid, start.slot, slot), lane), 1, name)
 
     def _exists(self, m, place, name):
         """Whether a neuron lives in the place (slot, lane) of this tile."""
@@ -242,20 +238,17 @@ class Tile(wiring.Component):
         token = Signal(collect_token(config))
         m.d.sync += [token.eq(self.token_in), self.token_out.eq(token)]
         valid, kind, words = Signal(), Signal(Kind), []
-        if config.latency.serial:
-            self._choose(m, token, words)
-        else:
-            # One register in front of the choice among the lanes, one behind.
-            for k, lane in enumerate(self.lanes):
-                chosen = self.token_in.lane == k
-                m.d.comb += [
-                    lane.choose_weight.eq(chosen & (self.token_in.kind == Kind.WEIGHT)),
-                    lane.choose_activation.eq(chosen & (self.token_in.kind == Kind.HIDDEN)),
-                ]
-            for name in ("weight", "activation"):
-                word = Signal(self.returned.value.shape(), name=f"returned_{name}", reset_less=True)
-                m.d.sync += word.eq(any_of(getattr(lane, f"chosen_{name}") for lane in self.lanes))
-                words.append(word)
+        # One register in front of the choice among the lanes, one behind.
+        for k, lane in enumerate(self.lanes):
+            chosen = self.token_in.lane == k
+            m.d.comb += [
+                lane.choose_weight.eq(chosen & (self.token_in.kind == Kind.WEIGHT)),
+                lane.choose_activation.eq(chosen & (self.token_in.kind == Kind.HIDDEN)),
+            ]
+        for name in ("weight", "activation"):
+            word = Signal(self.returned.value.shape(), name=f"returned_{name}", reset_less=True)
+            m.d.sync += word.eq(any_of(getattr(lane, f"chosen_{name}") for lane in self.lanes))
+            words.append(word)
         m.d.sync += [
             valid.eq(token.valid & (token.count > self._index)),
             kind.eq(token.kind),
@@ -269,22 +262,9 @@ class Tile(wiring.Component):
             ]
         m.d.comb += self.return_out.eq(self.returned)
 
-    def _choose(self, m, token, words):
-        """The lane's result as a weight, its activation: registers as :meth:`_collect` wants them."""
-        weights = Array(lane.result[: self._config.formats.weight.width] for lane in self.lanes)
-        choices = [weights[token.lane].as_signed()]
-        if len(self._config.network.layers) > 3:  # Those of the last hidden layer stay where they are.
-            choices.append(Array(Value.cast(register.current) for register in self.activations)[token.lane].as_signed())
-        kinds = (Kind.WEIGHT, Kind.HIDDEN)
-        for index, (choice, kind) in enumerate(zip(choices, kinds, strict=False)):
-            word = Signal(self.returned.value.shape(), name=f"returned_{index}", reset_less=True)
-            m.d.sync += word.eq(Mux(token.kind == kind, choice, 0) if len(choices) > 1 else choice)
-            words.append(word)
-
     def _feedback(self, m, derivatives):
         """Returns whether a delta for an update is 0."""
-        config, formats = self._config, self._config.formats
-        fraction = formats.activation.fraction_bits
+        config = self._config
         word = Signal(feedback_word(config))
         m.d.sync += word.eq(self.feedback_in)
         m.d.comb += self.feedback_out.eq(word)
@@ -294,15 +274,18 @@ class Tile(wiring.Component):
         compute = (word.op == FeedbackOperation.DELTA) & (word.count > self._index)
         place = self._place(word.slot, word.index)
         m.d.comb += derivatives.read_address.eq(Cat(place, word.bank))
-        if config.latency.serial:
-            return self._multiply_serially(m, word, compute, derivatives.read_data, self._negative(place))
+        return self._deltas(m, word, compute, derivatives, self._negative(place))
+
+    def _deltas(self, m, word, compute, derivatives, negative):
+        config, formats = self._config, self._config.formats
+        fraction = formats.activation.fraction_bits
         derivative = Cat(derivatives.read_data, Const(0, 1)).as_signed()
         # The next walk's scalar comes two cycles after the last order of this one, or later: it changes the register
         # when this one's derivatives have been read.
         scalar = delay(m, self.error_scalar, max(0, derivatives.latency - 2), "scalar")
         product = fabric_product(m, scalar, derivative, "slope")
         multiplied = derivatives.latency + fabric_product_latency(len(derivative))
-        negative = delay(m, self._negative(place), multiplied, "negative")
+        negative = delay(m, negative, multiplied, "negative")
         # Minus p rounded half up is ~p rounded half up: ~p is -p - 1, and a half becomes just less than one.
         signed_product = Signal.like(product, name="signed_product")
         m.d.comb += signed_product.eq(product ^ negative.replicate(len(product)))
@@ -325,34 +308,6 @@ class Tile(wiring.Component):
                 target.correcting.value.eq(scaled),
             ]
         return delay(m, strobe & ~correction, 1, "updating_strobe", reset_less=False) & (scaled == 0)
-
-    def _multiply_serially(self, m, word, compute, derivative, negative):
-        formats = self._config.formats
-        fraction = formats.activation.fraction_bits
-        m.submodules.slope = product = SerialProduct(q_shape(formats.delta), derivative.shape())
-        m.d.comb += [
-            product.load.eq(delay(m, compute, 1, "computes", reset_less=False)),
-            product.a.eq(self.error_scalar),
-            product.b.eq(derivative),
-        ]
-        lane, correction, minus = Signal.like(word.index), Signal(name="corrects"), Signal(name="minus")
-        with m.If(compute):
-            m.d.sync += [lane.eq(word.index), correction.eq(word.correction), minus.eq(negative)]
-        # Minus p rounded half up is ~p rounded half up: ~p is -p - 1, and a half becomes just less than one.
-        signed_product = Signal.like(product.value, name="signed_product")
-        m.d.comb += signed_product.eq(product.value ^ minus.replicate(len(product.value)))
-        exact = round_half_up(signed_product, fraction) if fraction else signed_product + minus
-        scaled = saturate(m, exact, formats.delta.width, "exact_delta")
-        done = delay(m, product.running, 1, "ran", reset_less=False) & ~product.running
-        for k, target in enumerate(self.lanes):
-            here = done & (lane == k)
-            m.d.comb += [
-                target.shadow.enable.eq(here & ~correction),
-                target.shadow.value.eq(scaled),
-                target.correcting.enable.eq(here & correction),
-                target.correcting.value.eq(scaled),
-            ]
-        return done & ~correction & (scaled == 0)
 
     def _negative(self, place):
         """Whether b of the neuron in that slot and lane is negative."""
