@@ -72,8 +72,11 @@ class Latency:
             raise ValueError(f"latencies must be 1 or more cycles, not {self}")
         if self.interval not in (1, 2):
             raise ValueError(f"interval must be 1 or 2 cycles, not {self.interval}")
-        if self.interval == 2 and self.align % 2:
-            raise ValueError(f"with one port, align must be even: write {self.align + 1} cycles after the read; {self}")
+        if self.interval == 2 and (self.align - self.read) % 2:
+            raise ValueError(
+                f"with one port, a weight must be written an odd number of cycles after it is read, "
+                f"not {self.align + 1 - self.read}; {self}"
+            )
         if self.delta > self.fetch:
             raise ValueError(f"deltas must come before a row decided with them: delta at most fetch, not {self}")
         if self.serial and self.interval != 2:
@@ -81,14 +84,17 @@ class Latency:
 
     @property
     def align(self) -> int:
-        """K: from a packet in the lane to its updated weight, not yet saturated."""
-        return max(self.multiply + 1, self.weight_read) + 1
+        """K: from a packet in the lane to its updated weight, not yet saturated.
+
+        Serially the multiplier itself subtracts, of operands that it takes a cycle earlier, from the hop register.
+        """
+        return self.multiply - 1 if self.serial else max(self.multiply + 1, self.weight_read) + 1
 
     @property
     def read(self) -> int:
         """From a row's command in a lane to its read address: the weight arrives with its update, and none earlier."""
         spare = self.align - 1 - self.weight_read
-        return spare - spare % self.interval
+        return spare if self.serial else spare - spare % self.interval
 
     @property
     def sum(self) -> int:
@@ -114,12 +120,21 @@ class Latency:
         """
         return min(self.align + 1, self.ahead)
 
+    @property
+    def operands(self) -> int:
+        """V: from a packet in the hop register to the operands of its update, and so to the slot's deltas."""
+        return 0 if self.serial else 1
+
     def output_wait(self, lanes: int) -> int:
         """W: from an ACTIVATE to the first output row of its group.
 
         The row's update needs the last lane's activation to update with, its product the new one.
         """
-        return self.correct + self.activated + lanes - 2 - self.early
+        return self.correct + self.activated + lanes - 1 - self.operands - self.early
+
+    def activation_wait(self, lanes: int) -> int:
+        """From an ACTIVATE to a first row that needs the lanes' sums and corrections no more; serially."""
+        return self.correct + lanes + 1
 
 
 COUNTED = 5

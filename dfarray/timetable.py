@@ -156,7 +156,7 @@ class _Sequencer:
         self.sweeping, self.slot, self.row = False, 0, 0
         self.activation: tuple[int, int] | None = None  # (slot, sample)
         self.output: tuple[int, int] | None = None
-        self.output_row, self.output_from, self.activated = 0, 0, -self.lanes
+        self.output_row, self.output_from, self.activated = 0, 0, -(1 << 20)
         self.error_idle, self.collector_idle = 0, 0
         self.known: dict[int, int] = {}
         self.feedback = _Feedback(config)
@@ -239,6 +239,11 @@ class _Sequencer:
         if len(arrivals) == self.config.network.layers[item.layer]:
             self.layer_complete[item.layer] = arrivals[-1] - 2 + COMPLETE
 
+    def _sums_wanted(self) -> bool:
+        """Whether an activation or its output rows still need what the lanes have of the slot before."""
+        recent = self.cycle - self.activated < self.latency.activation_wait(self.lanes)
+        return self.activation is not None or self.output is not None or recent
+
     def _hidden_row(self) -> bool:
         if not self.sweeping:
             return False
@@ -248,6 +253,8 @@ class _Sequencer:
             if sample > 1 and (cycle <= self.feedback.done["shadow"] or cycle - self.asked <= 2):
                 return False
             if cycle - self.last_row[self.slot] <= self.latency.align + 2:
+                return False
+            if self.latency.serial and self._sums_wanted():
                 return False
         if item.layer == 1:
             last = self.row == self.work[sample].entries

@@ -77,6 +77,11 @@ def round_half_up(value: Value, bits: int) -> Value:
     return (value + (1 << (bits - 1))) >> bits if bits else value
 
 
+def is_less(a: Value, b: Value) -> Value:
+    """``a < b``, as the sign of their difference: a sum's bit, where a carry would have to leave its chain."""
+    return (a - b)[-1]
+
+
 def requantize(value: Value, from_fraction: int, to_fraction: int) -> Value:
     """Move a value's binary point, rounding half up where bits are dropped."""
     if from_fraction >= to_fraction:

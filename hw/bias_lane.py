@@ -1,7 +1,5 @@
 """The bias tile's lane: what of a lane the output biases need."""
 
-from collections.abc import Callable
-
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -25,8 +23,6 @@ class BiasLane(wiring.Component):
         The bank's initial rows, weight codes.
     rows : range
         The bank rows that it holds.
-    hold : function (module, value, start, cycles, name)
-        ``value``, which is there ``start`` cycles after the command, so many cycles later.
 
     Attributes
     ----------
@@ -46,8 +42,8 @@ class BiasLane(wiring.Component):
     Latency: a weight is written ``align + 1`` cycles after its command.
     """
 
-    def __init__(self, config: Configuration, weights, rows: range, hold: Callable):
-        self._config, self._weights, self._rows, self._hold = config, weights, rows, hold
+    def __init__(self, config: Configuration, weights, rows: range):
+        self._config, self._weights, self._rows = config, weights, rows
         formats = config.formats
         self.write_enable = Signal()
         self.write_address = Signal(index_bits(config.array.bank_rows))
@@ -74,7 +70,7 @@ class BiasLane(wiring.Component):
         m.submodules.bank = bank = weight_bank(
             config.array.family, q_shape(formats.weight), len(self._rows), self._weights, latency.weight_read
         )
-        step = self._hold(m, self._times_one(command.value), 0, multiply, "step")
+        step = delay(m, self._times_one(command.value), multiply, "step")
         rounded = Signal(signed(len(step) + 1 - formats.update_shift), reset_less=True)
         updates = command.output_update
         with m.If(delay(m, updates, multiply, "updating", reset_less=False)):
@@ -103,7 +99,7 @@ class BiasLane(wiring.Component):
             bank.write_data.eq(self.write_data[: formats.weight.width]),
         ]
         counted = Mux(self.here, self._times_one(self.write_data), 0).as_signed()
-        m.d.comb += self.product.eq(self._hold(m, counted, align + 1, multiply, "product"))
+        m.d.comb += self.product.eq(delay(m, counted, multiply, "product"))
         with m.If(self.reads):
             m.d.sync += self.weight.eq(Mux(self.here, self.write_data, 0))
         m.d.comb += self.result.eq(delay(m, self.weight, multiply + latency.accumulate, "result"))

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import delay, held, odd_cycles
+from dfarray.hw.arithmetic import delay
 from dfarray.hw.bias_lane import BiasLane
 from dfarray.hw.decoder import Decoder
 from dfarray.hw.packets import (
@@ -20,6 +20,22 @@ from dfarray.hw.packets import (
 )
 from dfarray.hw.partial_chain import partial_hop
 from dfarray.trace import index_bits
+
+
+def bias_ports(config: Configuration) -> dict:
+    """The last tile's chains and the exit."""
+    return {
+        "broadcast_in": In(broadcast_packet(config)),
+        "late_in": In(late_packet(config)),
+        "token_in": In(collect_token(config)),
+        "return_in": In(return_word(config)),
+        "return_out": Out(return_word(config)),
+        "weight_leaves": Out(1),
+        "partial_in": In(partial_sum(config)),
+        "partial_out": Out(partial_sum(config)),
+        "events_in": In(tile_events(config)),
+        "events_out": Out(tile_events(config)),
+    }
 
 
 class BiasTile(wiring.Component):
@@ -47,23 +63,10 @@ class BiasTile(wiring.Component):
         self._rows = range(base, base + config.network.classes)
         # Rows of other groups wrap around into it, unused: whatever their address, a word is read.
         rows = range(base, base + (1 << index_bits(config.network.classes)))
-        self.lanes = [BiasLane(config, list(biases), rows, self._hold)]
+        self.lanes = [BiasLane(config, list(biases), rows)]
         self.returned = Signal(return_word(config))
         self.partial = Signal(partial_sum(config))
-        super().__init__(
-            {
-                "broadcast_in": In(broadcast_packet(config)),
-                "late_in": In(late_packet(config)),
-                "token_in": In(collect_token(config)),
-                "return_in": In(return_word(config)),
-                "return_out": Out(return_word(config)),
-                "weight_leaves": Out(1),
-                "partial_in": In(partial_sum(config)),
-                "partial_out": Out(partial_sum(config)),
-                "events_in": In(tile_events(config)),
-                "events_out": Out(tile_events(config)),
-            }
-        )
+        super().__init__(bias_ports(config))
 
     def elaborate(self, platform):
         m = Module()
@@ -81,8 +84,7 @@ class BiasTile(wiring.Component):
             ),
         ]
         levels = max(0, (config.array.lanes - 1).bit_length())
-        added = config.latency.align + 1 + config.latency.multiply
-        products = self._hold(m, lane.product, added, levels, "product_sum")
+        products = delay(m, lane.product, levels, "product_sum")
         partial_hop(m, config, self.partial_in.value, products, decoder.partial_valid, self.partial)
         m.d.comb += [
             self.partial_out.eq(self.partial),
@@ -101,10 +103,3 @@ class BiasTile(wiring.Component):
         ]
         m.d.comb += self.return_out.eq(self.returned)
         return m
-
-    def _hold(self, m, value, start, cycles, name):
-        """``value``, which is there ``start`` cycles after a command in the lane, so many cycles later."""
-        if not self._config.latency.serial:
-            return delay(m, value, cycles, name)
-        odd, comes = odd_cycles(m), self._config.latency.fetch + self._config.array.tiles + 2 + start
-        return held(m, value, cycles, name, odd if comes % 2 else ~odd)

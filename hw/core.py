@@ -1,15 +1,12 @@
 """The array and everything around it but the register file."""
 
-from functools import partial
-
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, Rounding
 from dfarray.feedback import routes
-from dfarray.hw.arithmetic import delay, held, odd_cycles, q_shape
-from dfarray.hw.bias_tile import BiasTile
+from dfarray.hw.arithmetic import delay, q_shape
 from dfarray.hw.collector import Collector
 from dfarray.hw.dense_store import make_input_store
 from dfarray.hw.dump_queue import DumpQueue
@@ -22,9 +19,9 @@ from dfarray.hw.noise import NoiseState, RowNoise
 from dfarray.hw.packets import Kind, broadcast_packet, late_packet, lateness
 from dfarray.hw.sequencer import Sequencer
 from dfarray.hw.serial_readout import make_readout
+from dfarray.hw.serial_tile import make_tiles
 from dfarray.hw.settings import COMMANDS, settings_layout
 from dfarray.hw.stores import ActivationStore
-from dfarray.hw.tile import Tile
 from dfarray.placement import to_banks
 
 
@@ -66,8 +63,7 @@ class Core(wiring.Component):
         self.feedback = FeedbackNetwork(config)
         self.inputs = make_input_store(config)
         self.activations = ActivationStore(config)
-        self.tiles = [Tile(config, t, banks[:, :, t], signs[t]) for t in range(config.array.tiles)]
-        self.bias_tile = BiasTile(config, biases.tolist())
+        self.tiles, self.bias_tile = make_tiles(config, banks, biases, signs)
         weight = stream.Signature(q_shape(config.formats.weight))
         super().__init__(
             {
@@ -203,18 +199,18 @@ class Core(wiring.Component):
 
     def _late(self, m):
         """The head of the late chain."""
-        latency, head = self._config.latency, self.head
         late, cycles = Signal(late_packet(self._config)), lateness(self._config)
-        later = delay
-        if latency.serial:
-            odd = odd_cycles(m)
-            later = partial(held, when=odd if latency.fetch % 2 else ~odd)
+        stochastic = self._config.training.rounding is Rounding.STOCHASTIC
+        if self._config.latency.serial:
+            if stochastic:
+                m.d.comb += late.noise.eq(self.head_noise)
+            return late
         m.d.comb += [
-            late.payload.eq(later(m, head.payload.as_value(), cycles["payload"], "late_payload")),
-            late.address.eq(later(m, head.address, cycles["address"], "late_address")),
+            late.payload.eq(delay(m, self.head.payload.as_value(), cycles["payload"], "late_payload")),
+            late.address.eq(delay(m, self.head.address, cycles["address"], "late_address")),
         ]
-        if self._config.training.rounding is Rounding.STOCHASTIC:
-            m.d.comb += late.noise.eq(later(m, self.head_noise, cycles["noise"], "late_noise"))
+        if stochastic:
+            m.d.comb += late.noise.eq(delay(m, self.head_noise, cycles["noise"], "late_noise"))
         return late
 
     def _returns(self, m):

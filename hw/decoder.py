@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, Rounding
-from dfarray.hw.arithmetic import delay, held, odd_cycles
+from dfarray.hw.arithmetic import any_of, delay
 from dfarray.hw.lane import lane_command
 from dfarray.hw.noise import STEPS_A_TILE, lfsr_steps
 from dfarray.hw.packets import Operation, broadcast_packet, late_packet, lateness
@@ -69,23 +69,21 @@ class Decoder(wiring.Component):
         m = Module()
         config, latency = self._config, self._config.latency
         stochastic = config.training.rounding is Rounding.STOCHASTIC
-        serial = latency.serial
         packet = Signal(broadcast_packet(config))  # The hop register.
         late = Signal(late_packet(config))
         m.d.comb += [self.packet_out.eq(packet), self.late_out.eq(late)]
-        if serial:
-            self._odd = odd_cycles(m)
-            self._hold(m, packet, late)
-        else:
-            m.d.sync += [packet.eq(self.packet_in), late.eq(self.late_in)]
+        m.d.sync += [packet.eq(self.packet_in), late.eq(self.late_in)]
         if stochastic:
             m.d.comb += self.late_out.noise.eq(lfsr_steps(late.noise, STEPS_A_TILE))
 
-        hidden_row = (packet.op == Operation.FORWARD) | (packet.op == Operation.FUSED)
-        output_row = (packet.op == Operation.OUT) | (packet.op == Operation.OUT_FUSED) | (packet.op == Operation.GRAM)
+        def one_of(name, *operations):
+            """A register beside the hop register, so that all lanes are near it: whether the packet is one of these."""
+            decoded = Signal(name=name)
+            m.d.sync += decoded.eq(any_of(self.packet_in.op == operation for operation in operations))
+            return decoded
+
         m.d.comb += self.swap.eq(packet.swap)
-        # Held for two cycles, a packet is still there in the lane stage.
-        stage = packet if serial else Signal(packet.shape(), reset_less=True)
+        stage = Signal(packet.shape(), reset_less=True)
         factor = Signal.like(self.command.factor, reset_less=True)
 
         def flag(name, condition):
@@ -93,25 +91,25 @@ class Decoder(wiring.Component):
             m.d.sync += decoded.eq(condition)
             return decoded
 
-        activates = packet.op == Operation.ACTIVATE
-        m.d.sync += factor.eq(Mux(activates, packet.payload.value, packet.payload.x.prev))
-        if not serial:
-            m.d.sync += stage.eq(packet)
+        activates = one_of("activates", Operation.ACTIVATE)
+        output_row = one_of("output_row", Operation.OUT, Operation.OUT_FUSED, Operation.GRAM)
+        load = one_of("load_weight", Operation.LOAD)
+        m.d.sync += [factor.eq(Mux(activates, packet.payload.value, packet.payload.x.prev)), stage.eq(packet)]
         if self._biases is None:
             inside = Const(1)
-            forward = flag("forward", hidden_row | (packet.op == Operation.READ))
+            forward = flag("forward", one_of("hidden", Operation.FORWARD, Operation.FUSED, Operation.READ))
         else:
             inside = Signal()
             m.d.comb += inside.eq((packet.address >= self._biases.start) & (packet.address < self._biases.stop))
-            forward = flag("forward", packet.op == Operation.READ)
-        fused = flag("fused", packet.op == Operation.FUSED)
-        output_fused = flag("output_fused", (packet.op == Operation.OUT_FUSED) & inside)
+            forward = flag("forward", one_of("read", Operation.READ))
+        fused = flag("fused", one_of("hidden_fused", Operation.FUSED))
+        output_fused = flag("output_fused", one_of("out_fused", Operation.OUT_FUSED) & inside)
         output = flag("output", output_row)
         wanted = flag("wanted", output_row & packet.last)
-        gram = flag("gram", packet.op == Operation.GRAM)
+        gram = flag("gram", one_of("gram_row", Operation.GRAM))
         activate = flag("activate", activates)
-        loads = flag("loads", packet.op == Operation.LOAD)
-        load_here = flag("load_here", inside & (packet.op == Operation.LOAD) & (packet.tile == self._index))
+        loads = flag("loads", load)
+        load_here = flag("load_here", inside & load & (packet.tile == self._index))
         for k in range(len(self.load)):
             m.d.sync += self.load[k].eq(load_here & (stage.lane == k))
 
@@ -119,15 +117,9 @@ class Decoder(wiring.Component):
         align, multiply = latency.align, latency.multiply
         sum_stage = align + 1 + multiply
         command, arrives = self.command, lateness(config)["payload"]
-        later = 0 if serial else 1
-        late_payload = data.View(packet.shape()["payload"].shape, delay(m, late.payload, later, "late_payload"))
-
-        def after(value, start, cycles, name):
-            """So many cycles later, of what is in the lanes ``start`` cycles after the command."""
-            return held(m, value, cycles, name, self._when(start + 1)) if serial else delay(m, value, cycles, name)
-
+        late_payload = data.View(packet.shape()["payload"].shape, delay(m, late.payload, 1, "late_payload"))
         m.d.comb += [
-            command.address.eq(after(stage.address, 0, latency.read, "address")),
+            command.address.eq(delay(m, stage.address, latency.read, "address")),
             command.factor.eq(factor),
             command.value.eq(stage.payload.value),
             command.output.eq(output_row),
@@ -139,7 +131,7 @@ class Decoder(wiring.Component):
             command.loaded.eq(late_payload.value[: len(command.loaded)]),
             command.write_address.eq(late.address),
             command.gram.eq(delay(m, gram, align - 1, "gram", reset_less=False)),
-            command.x_cur.eq(after(late_payload.x.cur, arrives, align + 1 - arrives, "x_cur")),
+            command.x_cur.eq(delay(m, late_payload.x.cur, align + 1 - arrives, "x_cur")),
             command.output_forward.eq(delay(m, output, align, "output", reset_less=False)),
             command.accumulate.eq(delay(m, forward, sum_stage - 1, "accumulate", reset_less=False)),
             command.capture.eq(delay(m, forward & stage.last, sum_stage - 1, "capture", reset_less=False)),
@@ -147,7 +139,7 @@ class Decoder(wiring.Component):
         ]
         m.d.comb += self.takes_part.eq(delay(m, here, align + 1, "takes_part"))
         if stochastic:
-            m.d.comb += command.noise.eq(delay(m, late.noise, later, "noise"))
+            m.d.comb += command.noise.eq(delay(m, late.noise, 1, "noise"))
         tree = max(0, (config.array.lanes - 1).bit_length())
         # The hop register is cycle h, the stage after it h + 1.
         start, ahead = self.activation_start, self.activation_ahead
@@ -162,17 +154,3 @@ class Decoder(wiring.Component):
             self.partial_valid.eq(delay(m, wanted, latency.sum + tree - 2, "wanted", reset_less=False)),
         ]
         return m
-
-    def _when(self, offset):
-        """1 in cycles h + ``offset`` and h + ``offset`` plus or minus 2, ...; h, in which a packet may come."""
-        return self._odd if (self._config.latency.fetch + 1 + self._index + offset) % 2 else ~self._odd
-
-    def _hold(self, m, packet, late):
-        """Hop registers that keep for two cycles what comes every other one; operations and strobes come and go."""
-        incoming, arrivals = self.packet_in, lateness(self._config)
-        m.d.sync += [packet.op.eq(incoming.op), packet.swap.eq(incoming.swap)]
-        with m.If(self._when(-1)):
-            m.d.sync += [packet[name].eq(incoming[name]) for name, _ in packet.shape() if name not in ("op", "swap")]
-        for name, _ in late.shape():
-            with m.If(self._when(arrivals[name] - 1)):
-                m.d.sync += late[name].eq(self.late_in[name])

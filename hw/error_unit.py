@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, ErrorKind
-from dfarray.hw.arithmetic import delay, fabric_product, overflows, q_shape, saturate, saturate_registered
+from dfarray.hw.arithmetic import delay, fabric_product, is_less, overflows, q_shape, saturate, saturate_registered
 from dfarray.hw.blocks import lut_ram
 from dfarray.hw.context import output_context
 from dfarray.hw.serial_errors import SerialSoftmaxErrors, SerialSquaredErrors, scaled_error
@@ -141,8 +141,8 @@ class ErrorUnit(wiring.Component):
         # while no logit is valid. Logits come from far away, and the largest is wanted two cycles after the last.
         arrived, number = delay(m, self.logit.value, 1, "arrived"), delay(m, count, 1, "arrived_class")
         # Whether the one that arrives is larger is found out as it comes, with either outcome for the one before.
-        larger = Signal(name="arrived_is_larger")
-        m.d.sync += larger.eq(Mux(larger, self.logit.value > arrived, self.logit.value > largest))
+        larger, coming = Signal(name="arrived_is_larger"), self.logit.value
+        m.d.sync += larger.eq(Mux(larger, is_less(arrived, coming), is_less(largest, coming)))
         with m.If(self._started):
             m.d.sync += [largest.eq(lowest), prediction.eq(0)]
         with m.Elif(larger):

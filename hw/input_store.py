@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import delay, q_shape
+from dfarray.hw.arithmetic import delay, is_less, q_shape
 from dfarray.hw.blocks import block_ram
 from dfarray.hw.frames import Frames, input_word, sample_word
 from dfarray.hw.gram import GramAccumulator
@@ -286,5 +286,5 @@ class InputStore(wiring.Component):
 
 
 def _before(x, y):
-    """Whether ``x`` is there and its index below that of ``y``: a carry chain and no more, unlike "below or equal"."""
-    return Cat(x.entry.index, ~x.valid) < y.entry.index
+    """Whether ``x`` is there and its index below that of ``y``."""
+    return is_less(Cat(x.entry.index, ~x.valid), y.entry.index)

@@ -74,10 +74,13 @@ def broadcast_packet(config: Configuration) -> data.StructLayout:
 def late_packet(config: Configuration) -> data.StructLayout:
     """What a broadcast packet's row needs later, on a chain of its own, so that no tile has to keep it meanwhile.
 
-    ``payload`` as bits; ``noise`` with stochastic rounding only; :func:`lateness` says when each comes.
+    ``payload`` as bits; ``noise`` with stochastic rounding only; :func:`lateness` says when each comes. In a serial
+    family a tile keeps them itself, and payload leaves it for the bias tile alone.
     """
     packet = broadcast_packet(config)
-    fields = {"payload": packet["payload"].width, "address": packet["address"].shape}
+    fields = {"payload": packet["payload"].width}
+    if not config.latency.serial:
+        fields["address"] = packet["address"].shape
     if config.training.rounding is Rounding.STOCHASTIC:
         fields["noise"] = 32
     return data.StructLayout(fields)

@@ -307,7 +307,7 @@ class Sequencer(wiring.Component):
     # Hidden rows
 
     def _hidden_rows(self, m, free, activated):
-        latency, slots = self._config.latency, len(self._config.passes)
+        latency = self._config.latency
         inputs = self._layer == 0
         first = self._first
         known = inputs | self.list_complete
@@ -334,31 +334,28 @@ class Sequencer(wiring.Component):
                 )
             ),
         ]
-        # A first row waits for the slot's deltas, if any are wanted, and until what it may read is written.
-        wanted = Signal()
-        decided = [
-            (Signal(name=f"decided_{i}"), Signal.like(self.slot, name=f"decided_slot_{i}"))
-            for i in range(latency.align + 1)
-        ]
-        for (valid, slot), (before, slot_before) in zip(decided, [(may, self.slot), *decided], strict=False):
-            m.d.sync += [valid.eq(before), slot.eq(slot_before)]
-        unwritten, unwritten_next = (
-            Cat(valid & (slot == number) for valid, slot in decided).any() for number in (self.slot, following)
-        )
         # Deltas are asked for a cycle later, and what was delivered before is valid for one more.
-        asks = delay(m, may & first, 1, "asks", reset_less=False)
+        asks, wanted = delay(m, may & first, 1, "asks", reset_less=False), Signal()
         with m.If(ends):
-            m.d.sync += [
-                wanted.eq(wanted_next),
-                first_next.eq(~unwritten_next & (slots > 1) & (~wanted_next | (self.delivered & ~first & ~asks))),
-            ]
-        with m.Else():
-            m.d.sync += first_next.eq(~unwritten & (~wanted | (self.delivered & ~asks)))
-        # A last row waits until its ACTIVATE has room, and the last one of a sweep for U's errors.
+            m.d.sync += wanted.eq(wanted_next)
+        if latency.serial:
+            no_room = self._wait_for_sums(m, activated, first_next, wanted)
+        else:
+            self._wait_for_writes(
+                m,
+                may,
+                ends,
+                following,
+                first_next,
+                ~wanted | (self.delivered & ~asks),
+                ~wanted_next | (self.delivered & ~first & ~asks),
+            )
+            # A last row waits until its ACTIVATE has room.
+            no_room = self.activate | ends | self._timer(m, activated, self._config.array.lanes - 2, "activated")
+        # The last row of a sweep waits for U's errors.
         no_errors = self._last_slot & self.pending_u & ~self.ready.bit_select(self.parity, 1)
-        no_room = self._timer(m, activated, self._config.array.lanes - 2, "activated")
-        m.d.sync += last_next.eq(~(self.activate | ends | no_room | no_errors))
-        lacks_errors = delay(m, no_errors & ~(self.activate | ends | no_room), 1, "lacks_errors")
+        m.d.sync += last_next.eq(~(no_room | no_errors))
+        lacks_errors = delay(m, no_errors & ~no_room, 1, "lacks_errors")
         for_errors = listed & ((first & ~first_next) | (last & lacks_errors))
         waits = free & self._sweeps & ~(listed & ~held_up)
         m.d.sync += [self.error_waits.eq(waits & for_errors), self.activation_waits.eq(waits & ~for_errors)]
@@ -397,6 +394,34 @@ class Sequencer(wiring.Component):
             m.d.sync += self._at_end.eq(Mux(self._idles, self._swept_empty, empty))
         self._end_slot(m, ends, inputs)
         m.d.comb += self._row_decided.eq(may & ~first)
+
+    def _wait_for_writes(self, m, may, ends, following, first_next, delivered, delivered_next):
+        """A first row waits for the slot's deltas, if any are wanted, and until what it may read is written."""
+        decided = [
+            (Signal(name=f"decided_{i}"), Signal.like(self.slot, name=f"decided_slot_{i}"))
+            for i in range(self._config.latency.align + 1)
+        ]
+        for (valid, slot), (before, slot_before) in zip(decided, [(may, self.slot), *decided], strict=False):
+            m.d.sync += [valid.eq(before), slot.eq(slot_before)]
+        unwritten, unwritten_next = (
+            Cat(valid & (slot == number) for valid, slot in decided).any() for number in (self.slot, following)
+        )
+        with m.If(ends):
+            m.d.sync += first_next.eq(~unwritten_next & (len(self._config.passes) > 1) & delivered_next)
+        with m.Else():
+            m.d.sync += first_next.eq(~unwritten & delivered)
+
+    def _wait_for_sums(self, m, activated, first_next, wanted):
+        """A first row waits for the slot's deltas, and until what the lanes have of the slot before is answered.
+
+        Returns whether a last row has to wait for its ACTIVATE's room: never, as it has it then.
+        """
+        config = self._config
+        recent = Const(0)
+        if len(config.network.layers) > 3:  # Behind the last hidden layer's come output rows, longer.
+            recent = self._timer(m, activated, config.latency.activation_wait(config.array.lanes) - 2, "activated")
+        m.d.sync += first_next.eq(~(self.activate | self.output | recent) & (~wanted | self.delivered))
+        return Const(0)
 
     def _count(self, m, output):
         """Useful multiply-accumulates, three cycles later."""

@@ -1,6 +1,6 @@
 """The tile: L lanes, one error scalar, an activation unit, and what it remembers of the two samples before."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,7 +17,6 @@ from dfarray.hw.arithmetic import (
     one_of,
     q_shape,
     round_half_up,
-    saturate,
     saturate_registered,
     sign_extended,
     skewed,
@@ -38,7 +37,6 @@ from dfarray.hw.packets import (
     tile_events,
 )
 from dfarray.hw.partial_chain import partial_hop
-from dfarray.hw.serial import SerialProduct
 from dfarray.trace import index_bits
 
 CHAINS = {
@@ -77,9 +75,8 @@ class Tile(wiring.Component):
 
     def __init__(self, config: Configuration, index: int, weights, signs):
         self._config, self._index, self._signs = config, index, signs
-        self._read = 1 if config.latency.serial else 2
         rows = range(config.array.bank_rows)
-        self.lanes = [Lane(config, k, weights[:, k].tolist(), rows) for k in range(config.array.lanes)]
+        self.lanes = [self._lane(config, k, weights[:, k].tolist(), rows) for k in range(config.array.lanes)]
         self.error_scalar = Signal(q_shape(config.formats.delta))
         self.returned = Signal(return_word(config))
         self.partial = Signal(partial_sum(config))
@@ -93,6 +90,8 @@ class Tile(wiring.Component):
                 for end, flow in (("in", In), ("out", Out))
             }
         )
+
+    _lane, _read, _spare = Lane, 2, 1
 
     def elaborate(self, platform):
         m = Module()
@@ -110,12 +109,10 @@ class Tile(wiring.Component):
         self._collect(m)
         zeros = self._feedback(m, derivatives)
         events, total = self.events_in, Signal.like(self.events_out)
-        spare = 0 if self._config.latency.serial else 1
-        weights = delay(m, sum(lane.saturated for lane in self.lanes), spare, "weights_saturate", reset_less=False)
+        counts = {"weights": sum(lane.saturated for lane in self.lanes), "sums": sums, "zeros": zeros}
         m.d.sync += [
-            total.weights.eq(events.weights + weights),
-            total.sums.eq(events.sums + delay(m, sums, 1, "sum_saturates", reset_less=False)),
-            total.zeros.eq(events.zeros + delay(m, zeros, spare, "zero_deltas", reset_less=False)),
+            total[name].eq(events[name] + delay(m, count, self._spare, name, reset_less=False))
+            for name, count in counts.items()
         ]
         m.d.comb += self.events_out.eq(total)
         return m
@@ -151,7 +148,7 @@ class Tile(wiring.Component):
         config, formats, lanes = self._config, self._config.formats, self.lanes
         start = self._activation_start
         # Lane k's registers are read in cycle h + Y + k.
-        turns, turn, place = self._turns(m, start, "place")
+        turns, place = self._turns(m, start, "place")
         for lane, following in zip(lanes, [self._activation_next, *turns], strict=False):
             m.d.comb += lane.take.eq(following)
         parity = Signal()
@@ -159,15 +156,9 @@ class Tile(wiring.Component):
             m.d.sync += parity.eq(start.parity)
         this_parity = Mux(start.valid, start.parity, parity)
 
-        # Select, subtract, round: a cycle each, for parts of a long sum one each, or for the first two one.
-        select = 0 if config.latency.serial else 1
-        if select:
-            total = delay(m, any_of(lane.taken_result for lane in lanes), 1, "selected_result")
-            correction = delay(m, any_of(lane.taken_correction for lane in lanes), 1, "selected_correction")
-        else:
-            total, correction = (
-                Array(getattr(lane, name) for lane in lanes)[turn] for name in ("result", "correction")
-            )
+        # Select, subtract, round: a cycle each, or for parts of a long sum one each.
+        total = delay(m, any_of(lane.taken_result for lane in lanes), 1, "selected_result")
+        correction = delay(m, any_of(lane.taken_correction for lane in lanes), 1, "selected_correction")
         parts = config.latency.accumulate
         minuend, subtrahend = (
             skewed(m, sign_extended(m, value, max(len(total), len(correction)) + 1, name), parts, name)
@@ -180,16 +171,19 @@ class Tile(wiring.Component):
         exact = delay(m, round_half_up(difference, shift), 1, "rounded_z")
         m.submodules.activation = activation = ActivationUnit(config, len(exact))
         m.d.comb += activation.exact.eq(exact)
-        rounding = select + parts + 1
+        rounding = parts + 2
         steps = rounding + activation.latency
 
         # What the neuron answered in the two sweeps before; read ahead, written with the new activation.
         value = q_shape(formats.activation)
         depth = 1 << (index_bits(len(config.passes)) + index_bits(len(lanes)))
         m.submodules.history = history = block_ram(
-            config.array.family, data.StructLayout({"newer": value, "older": value}), depth, latency=self._read
+            config.array.family,
+            data.StructLayout({"newer": value, "older": value}),
+            depth,
+            latency=self._read,
         )
-        turns_ahead, _, place_ahead = self._turns(m, self._activation_ahead, "place_ahead")
+        turns_ahead, place_ahead = self._turns(m, self._activation_ahead, "place_ahead")
         rounded = delay(m, Cat(turns).any(), rounding, "rounded_strobe", reset_less=False)
         strobe = delay(m, rounded, activation.latency, "activation_strobe", reset_less=False)
         at = delay(m, place, steps - 1, "activation_place")
@@ -222,7 +216,7 @@ class Tile(wiring.Component):
         return delay(m, rounded & lives, activation.found, "sum_found", reset_less=False) & activation.saturated
 
     def _turns(self, m, start, name):
-        """Strobes for the lanes of a slot in turn, the first with ``start``; the lane; their place a cycle later.
+        """Strobes for the lanes of a slot in turn, the first with ``start``; their place a cycle later.
 
         Two ACTIVATEs are as many cycles apart as there are lanes.
         """
@@ -234,7 +228,7 @@ class Tile(wiring.Component):
         with m.If(start.valid):
             m.d.sync += slot.eq(start.slot)
         lane = one_of(turns, [Const(k, index_bits(lanes)) for k in range(lanes)])
-        return turns, lane, delay(m, self._place(Mux(start.valid, start.slot, slot), lane), 1, name)
+        return turns, delay(m, self._place(Mux(start.valid, start.slot, slot), lane), 1, name)
 
     def _exists(self, m, place, name):
         """Whether a neuron lives in the place (slot, lane) of this tile."""
@@ -252,20 +246,17 @@ class Tile(wiring.Component):
         token = Signal(collect_token(config))
         m.d.sync += [token.eq(self.token_in), self.token_out.eq(token)]
         valid, kind, words = Signal(), Signal(Kind), []
-        if config.latency.serial:
-            self._choose(m, token, words)
-        else:
-            # One register in front of the choice among the lanes, one behind.
-            for k, lane in enumerate(self.lanes):
-                chosen = self.token_in.lane == k
-                m.d.comb += [
-                    lane.choose_weight.eq(chosen & (self.token_in.kind == Kind.WEIGHT)),
-                    lane.choose_activation.eq(chosen & (self.token_in.kind == Kind.HIDDEN)),
-                ]
-            for name in ("weight", "activation"):
-                word = Signal(self.returned.value.shape(), name=f"returned_{name}", reset_less=True)
-                m.d.sync += word.eq(any_of(getattr(lane, f"chosen_{name}") for lane in self.lanes))
-                words.append(word)
+        # One register in front of the choice among the lanes, one behind.
+        for k, lane in enumerate(self.lanes):
+            chosen = self.token_in.lane == k
+            m.d.comb += [
+                lane.choose_weight.eq(chosen & (self.token_in.kind == Kind.WEIGHT)),
+                lane.choose_activation.eq(chosen & (self.token_in.kind == Kind.HIDDEN)),
+            ]
+        for name in ("weight", "activation"):
+            word = Signal(self.returned.value.shape(), name=f"returned_{name}", reset_less=True)
+            m.d.sync += word.eq(any_of(getattr(lane, f"chosen_{name}") for lane in self.lanes))
+            words.append(word)
         m.d.sync += [
             valid.eq(token.valid & (token.count > self._index)),
             kind.eq(token.kind),
@@ -279,22 +270,9 @@ class Tile(wiring.Component):
             ]
         m.d.comb += self.return_out.eq(self.returned)
 
-    def _choose(self, m, token, words):
-        """The lane's result as a weight, its activation: registers as :meth:`_collect` wants them."""
-        weights = Array(lane.result[: self._config.formats.weight.width] for lane in self.lanes)
-        choices = [weights[token.lane].as_signed()]
-        if len(self._config.network.layers) > 3:  # Those of the last hidden layer stay where they are.
-            choices.append(Array(Value.cast(register.current) for register in self.activations)[token.lane].as_signed())
-        kinds = (Kind.WEIGHT, Kind.HIDDEN)
-        for index, (choice, kind) in enumerate(zip(choices, kinds, strict=False)):
-            word = Signal(self.returned.value.shape(), name=f"returned_{index}", reset_less=True)
-            m.d.sync += word.eq(Mux(token.kind == kind, choice, 0) if len(choices) > 1 else choice)
-            words.append(word)
-
     def _feedback(self, m, derivatives):
         """Returns whether a delta for an update is 0."""
-        config, formats = self._config, self._config.formats
-        fraction = formats.activation.fraction_bits
+        config = self._config
         word, mine = Signal(feedback_word(config)), Signal(name="scalar_of_this_tile")
         incoming = self.feedback_in
         m.d.sync += [
@@ -308,15 +286,18 @@ class Tile(wiring.Component):
         compute = (word.op == FeedbackOperation.DELTA) & (word.count > self._index)
         place = self._place(word.slot, word.index)
         m.d.comb += derivatives.read_address.eq(Cat(place, word.bank))
-        if config.latency.serial:
-            return self._multiply_serially(m, word, compute, derivatives.read_data, self._negative(place))
+        return self._deltas(m, word, compute, derivatives, self._negative(place))
+
+    def _deltas(self, m, word, compute, derivatives, negative):
+        config, formats = self._config, self._config.formats
+        fraction = formats.activation.fraction_bits
         derivative = Cat(derivatives.read_data, Const(0, 1)).as_signed()
         # The next walk's scalar comes two cycles after the last order of this one, or later: it changes the register
         # when this one's derivatives have been read.
         scalar = delay(m, self.error_scalar, max(0, derivatives.latency - 2), "scalar")
         product = fabric_product(m, scalar, derivative, "slope")
         multiplied = derivatives.latency + fabric_product_latency(len(derivative))
-        negative = delay(m, self._negative(place), multiplied, "negative")
+        negative = delay(m, negative, multiplied, "negative")
         # Minus p rounded half up is ~p rounded half up: ~p is -p - 1, and a half becomes just less than one.
         signed_product = Signal.like(product, name="signed_product")
         m.d.comb += signed_product.eq(product ^ negative.replicate(len(product)))
@@ -339,34 +320,6 @@ class Tile(wiring.Component):
                 target.correcting.value.eq(scaled),
             ]
         return delay(m, strobe & ~correction, 1, "updating_strobe", reset_less=False) & (scaled == 0)
-
-    def _multiply_serially(self, m, word, compute, derivative, negative):
-        formats = self._config.formats
-        fraction = formats.activation.fraction_bits
-        m.submodules.slope = product = SerialProduct(q_shape(formats.delta), derivative.shape())
-        m.d.comb += [
-            product.load.eq(delay(m, compute, 1, "computes", reset_less=False)),
-            product.a.eq(self.error_scalar),
-            product.b.eq(derivative),
-        ]
-        lane, correction, minus = Signal.like(word.index), Signal(name="corrects"), Signal(name="minus")
-        with m.If(compute):
-            m.d.sync += [lane.eq(word.index), correction.eq(word.correction), minus.eq(negative)]
-        # Minus p rounded half up is ~p rounded half up: ~p is -p - 1, and a half becomes just less than one.
-        signed_product = Signal.like(product.value, name="signed_product")
-        m.d.comb += signed_product.eq(product.value ^ minus.replicate(len(product.value)))
-        exact = round_half_up(signed_product, fraction) if fraction else signed_product + minus
-        scaled = saturate(m, exact, formats.delta.width, "exact_delta")
-        done = delay(m, product.running, 1, "ran", reset_less=False) & ~product.running
-        for k, target in enumerate(self.lanes):
-            here = done & (lane == k)
-            m.d.comb += [
-                target.shadow.enable.eq(here & ~correction),
-                target.shadow.value.eq(scaled),
-                target.correcting.enable.eq(here & correction),
-                target.correcting.value.eq(scaled),
-            ]
-        return done & ~correction & (scaled == 0)
 
     def _negative(self, place):
         """Whether b of the neuron in that slot and lane is negative."""

@@ -2,12 +2,13 @@
 
 import random
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from amaranth.back import verilog
 from amaranth.hdl import Cat, Elaboratable, Module, Signal, signed
 
-from dfarray.hw.blocks import multiplier, weight_bank
+from dfarray.hw.blocks import multiplier, multiply_accumulate, multiply_subtract, weight_bank
 from dfarray.latency import FAMILIES
 from dfarray.sim import simulators
 
@@ -61,11 +62,12 @@ class Bank:
             yield from self.fused_sweep(code)
 
     def fused_schedule(self):
-        """Pairs of the row read and the row written, None if none: row r is read at cycle t and written at t + 5.
+        """Pairs of the row read and the row written, None if none: row r is read at cycle t and written at t + 3.
 
         Even rows keep to even cycles; with one SPRAM every second cycle is idle.
         """
-        distance, step = FAMILIES["ice40up5k"].align + 1, 2 if self.sprams == 1 else 1
+        latency = FAMILIES["ice40up5k"]
+        distance, step = latency.align + 1 - latency.read, 2 if self.sprams == 1 else 1
         first = max(0, self.depth - 1000) & ~1
         reads = [first + t // step if t % step == 0 else None for t in range((self.depth - first) * step)]
         reads += [None] * (8 + len(reads) % 2)
@@ -120,6 +122,80 @@ class Product:
 
     def expected(self, stimuli) -> list[int | None]:
         return [as_signed(a, self.a) * as_signed(b, self.b) for a, b in stimuli]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A multiplier of ``a`` x ``b`` bits that subtracts from ``width`` bits."""
+
+    family: str
+    a: int
+    b: int
+    width: int
+    latency = 2
+
+    def block(self):
+        return multiply_subtract(self.family, signed(self.a), signed(self.b), signed(self.width))
+
+    def inputs(self, block):
+        return block.a, block.b, block.minuend, block.enable
+
+    def output(self, block):
+        return block.difference
+
+    def stimuli(self, rng: random.Random):
+        operands = Product(self.family, self.a, self.b, 1).stimuli(rng)
+        yield from ((a, b, rng.getrandbits(self.width - 1), rng.random() < 0.8) for a, b in operands)
+
+    def expected(self, stimuli) -> list[int | None]:
+        """Two cycles after the operands, the minuend and its enable coming between."""
+        stimuli = [*stimuli, (0, 0, 0, 0)]
+        held, shown = UNSPECIFIED, []
+        for (a, b, *_), (*_, minuend, enable) in pairwise(stimuli):
+            if enable:
+                held = minuend - as_signed(a, self.a) * as_signed(b, self.b)
+            shown.append(held)
+        return shown
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A multiplier of ``a`` x ``b`` bits that accumulates; to ``clipped`` bits where that is asked for."""
+
+    family: str
+    a: int
+    b: int
+    width: int
+    clipped: int | None = None
+    latency = 1
+
+    def block(self):
+        return multiply_accumulate(self.family, signed(self.a), signed(self.b), signed(self.width), self.clipped)
+
+    def inputs(self, block):
+        return block.a, block.b, block.clear, block.add, block.clips
+
+    def output(self, block):
+        return block.total
+
+    def stimuli(self, rng: random.Random):
+        """Fewer sums between two that begin again than could overflow."""
+        operands = Product(self.family, self.a, self.b, 1).stimuli(rng)
+        for cycle, (a, b) in enumerate(operands):
+            yield a, b, cycle % 64 == 0 or rng.random() < 0.05, rng.getrandbits(1), rng.getrandbits(1)
+
+    def expected(self, stimuli) -> list[int | None]:
+        total, product, shown = UNSPECIFIED, 0, []
+        for a, b, clear, add, clips in stimuli:
+            if clear:
+                total = 0
+            elif add and total is not None:
+                total += product
+                if clips and self.clipped is not None:
+                    total = max(-(1 << self.clipped >> 1), min(total, (1 << self.clipped >> 1) - 1))
+            product = as_signed(a, self.a) * as_signed(b, self.b)
+            shown.append(total)
+        return shown
 
 
 class Top(Elaboratable):

@@ -264,6 +264,8 @@ class SpecifiedCycles(SpecifiedErrors):
             return
         if row == 0 and self.cycle - self.last_row[slot] <= self.k + 2:
             return
+        if row == 0 and self.config.latency.serial and self.sums_wanted():
+            return
         if item.layer == 1:
             rows, complete = owner["rows"], True
         else:
@@ -290,6 +292,11 @@ class SpecifiedCycles(SpecifiedErrors):
         self.shows(self.cycle + 1, "sequencer.row", 0 if last else row + 1)
         if last:
             self.end_slot(slot, last_slot)
+
+    def sums_wanted(self) -> bool:
+        """A serial family: the slot before is not answered, or an ACTIVATE was decided in Y + L cycles before."""
+        recent = self.cycle - self.sees("last activate") <= self.y + self.lanes
+        return bool(self.sees("sequencer.activate") or self.sees("sequencer.output") or recent)
 
     def end_slot(self, slot: int, last_slot: bool) -> None:
         owner, layer = self.sweep, self.passes[slot].layer

@@ -28,6 +28,7 @@ class SpecifiedTiles:
         self.tiles, self.lanes = config.array.tiles, config.array.lanes
         self.k, self.m, self.e = config.latency.align, config.latency.multiply, config.latency.sum
         self.y = config.latency.correct
+        self.v = config.latency.operands
         self.activated, self.fetch = config.latency.activated, config.latency.fetch
         self.s = (self.lanes - 1).bit_length()
         self.one = config.formats.activation.one
@@ -94,23 +95,23 @@ class SpecifiedTiles:
         noise = 0 if state is None else tile_word(state, fields["address"], 0)
         self.word(head, {f"broadcast.{name}": value for name, value in (fields | {"op": op, "noise": noise}).items()})
         for tile in range(self.tiles + 1):
-            self.at(head + 1 + tile, self.arrives, tile, op, fields, state, owner)
+            self.at(head + 1 + tile, self.arrives, tile, op, fields)
+            if op in (FORWARD, FUSED) and fields["first"] and tile < self.tiles:
+                self.at(head + tile + self.v, self.swap, tile)
+            if op == READ or (op in (FORWARD, FUSED) and tile < self.tiles):
+                self.at(head + 1 + tile + self.v, self.in_lanes, tile, op, fields, state)
+            if op in (OUT, OUT_FUSED, GRAM):
+                self.at(head + 1 + tile + self.v, self.in_output_lanes, tile, op, fields, state, owner)
         self.shows(self.cycle + 1, "last packet", self.cycle)
 
-    def arrives(self, tile: int, op: int, fields: dict[str, int], state: int | None, owner: dict) -> None:
-        h, bias = self.cycle, tile == self.tiles
-        if op in (FORWARD, FUSED) and fields["first"] and not bias:
-            self.swap(tile)
-        if op in (FORWARD, FUSED, READ) and (op == READ or not bias):
-            self.at(h + 1, self.in_lanes, tile, op, fields, state)
+    def arrives(self, tile: int, op: int, fields: dict[str, int]) -> None:
+        h = self.cycle
         if op == LOAD_WEIGHT and fields["tile"] == tile:
             self.load_weight(tile, fields["lane"], fields["address"], fields["value"])
-        if op == ACTIVATE and not bias:
+        if op == ACTIVATE and tile < self.tiles:
             for lane in range(self.lanes):
                 self.correct(tile, lane, fields)
                 self.at(h + self.y + lane, self.activate_lane, tile, lane, fields)
-        if op in (OUT, OUT_FUSED, GRAM):
-            self.at(h + 1, self.in_output_lanes, tile, op, fields, state, owner)
 
     def lanes_of(self, tile: int) -> range:
         return range(1 if tile == self.tiles else self.lanes)
@@ -122,8 +123,8 @@ class SpecifiedTiles:
             self.later[self.cycle + 1].insert(0, partial(self.held.__setitem__, (SHADOW + " valid", tile, lane), 0))
 
     def in_lanes(self, tile: int, op: int, fields: dict[str, int], state: int | None) -> None:
-        """Read the bank and the deltas, one cycle behind the hop register."""
-        address, h = fields["address"], self.cycle - 1
+        """Read the bank and the deltas, V cycles behind the hop register."""
+        address, h = fields["address"], self.cycle - self.v
         for lane in self.lanes_of(tile):
             weight = self.bank.get((address, lane, tile), 0)
             if op == FUSED and self.sees("delta.valid", tile, lane):
@@ -138,7 +139,7 @@ class SpecifiedTiles:
                 self.shows(h + self.e + 1, "result", total, tile, lane)
 
     def in_output_lanes(self, tile: int, op: int, fields: dict[str, int], state: int | None, owner: dict) -> None:
-        address, h, bias = fields["address"], self.cycle - 1, tile == self.tiles
+        address, h, bias = fields["address"], self.cycle - self.v, tile == self.tiles
         foreign = bias and not self.output_base <= address < self.output_base + self.config.network.classes
         weights = {}
         for lane in () if foreign else self.lanes_of(tile):

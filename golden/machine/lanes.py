@@ -58,7 +58,7 @@ def use_deltas(cycle, p, lanes, trace):
     """The first row of a slot: shadow deltas become active, and the shadow's valid bits are cleared."""
     for k in range(p.lanes):
         for t in range(p.tiles):
-            j, shown = k * p.tiles + t, cycle + hop(p) + t + 1
+            j, shown = k * p.tiles + t, cycle + hop(p) + t + p.operands
             hold(trace, lanes, shown, DELTA, j, lanes.shadow[0, j])
             hold(trace, lanes, shown, DELTA_VALID, j, lanes.shadow_valid[0, j])
             lanes.step[j] = lanes.shadow[0, j] if lanes.shadow_valid[0, j] else 0

@@ -128,6 +128,10 @@ def decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chai
     if row == 0 and (undelivered or s.cycle - chains.row_at[number] <= p.align + 2):
         s.error_waits += 1
         return
+    # A serial family's lanes keep a slot's sums nowhere else.
+    if row == 0 and p.activation_wait and (s.activate or s.output or s.cycle - s.last_activate < p.activation_wait):
+        s.error_waits += 1
+        return
     if last:
         if s.activate or s.activate_before or s.cycle - s.last_activate < p.lanes:
             s.activation_waits += 1

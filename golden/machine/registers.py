@@ -31,7 +31,8 @@ def _record(names: str) -> np.dtype:
 PARAMETERS = _record(
     """
     tiles lanes neurons_all inputs classes slots hidden_layers interval multiply align sum correct early settle
-    output_wait tree zero_skipping stochastic saturates softmax one output_base nonzeros log2_scale
+    output_wait operands activation_wait
+    tree zero_skipping stochastic saturates softmax one output_base nonzeros log2_scale
     update_shift weight_lo weight_hi accumulator_lo accumulator_hi z_shift z_lo z_hi logit_shift logit_lo logit_hi
     logit_fraction error_fraction error_lo error_hi delta_fraction delta_lo delta_hi activation_fraction
     gram_shift gram_lo gram_hi correction_shift

@@ -6,10 +6,23 @@ it computes. :class:`BlockRam` and :class:`Multiplier` are the inferred ones, wh
 
 from collections.abc import Mapping
 
+from amaranth.hdl import Shape
+
 from dfarray.hw.blocks import ecp5, generic, gowin, ice40up5k
 from dfarray.hw.blocks.generic import BlockRam, LutRam, Multiplier
 
-__all__ = ["LUT_RAM_ROWS", "BlockRam", "LutRam", "Multiplier", "block_ram", "lut_ram", "multiplier", "weight_bank"]
+__all__ = [
+    "LUT_RAM_ROWS",
+    "BlockRam",
+    "LutRam",
+    "Multiplier",
+    "block_ram",
+    "lut_ram",
+    "multiplier",
+    "multiply_accumulate",
+    "multiply_subtract",
+    "weight_bank",
+]
 
 LUT_RAM_ROWS = 64
 """Rows up to which :func:`block_ram` takes LUTs where the family has LUT RAM; a block has a thousand."""
@@ -80,6 +93,28 @@ def multiplier(family: str, a, b, latency: int) -> Multiplier:
         If the family is unknown, or an operand is wider than its DSP block takes.
     """
     return _of(_MULTIPLIERS, family)(a, b, latency)
+
+
+def multiply_subtract(family: str, a: Shape, b: Shape, difference: Shape):
+    """``minuend - a * b`` in the family's DSP block, as :class:`dfarray.hw.blocks.accumulating.MultiplySubtract`.
+
+    Raises
+    ------
+    ValueError
+        If the family's block does not subtract, or an operand is wider than it takes.
+    """
+    return _of({"ice40up5k": ice40up5k.multiply_subtract}, family)(a, b, difference)
+
+
+def multiply_accumulate(family: str, a: Shape, b: Shape, total: Shape, clipped: int | None):
+    """A sum of products in the family's DSP block, as :class:`dfarray.hw.blocks.accumulating.MultiplyAccumulate`.
+
+    Raises
+    ------
+    ValueError
+        If the family's block does not add, or an operand is wider than it takes.
+    """
+    return _of({"ice40up5k": ice40up5k.multiply_accumulate}, family)(a, b, total, clipped)
 
 
 def _of(components: Mapping, family: str):

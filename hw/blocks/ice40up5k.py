@@ -4,9 +4,12 @@ Sources: Lattice FPGA-TN-02002 (memory usage guide), FPGA-TN-02022 (SPRAM usage 
 usage guide), iCE Technology Library.
 """
 
-from amaranth.hdl import Array, Cat, ClockSignal, Const, Instance, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, ClockSignal, Const, Instance, Module, Mux, Shape, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from dfarray.hw.arithmetic import delay
+from dfarray.hw.blocks import accumulating
 from dfarray.hw.blocks.generic import BlockRam, HardMultiplier
 from dfarray.hw.blocks.instances import init_parameters
 from dfarray.hw.blocks.tiling import BlockPorts, BlockShape, TiledBlockRam
@@ -16,6 +19,9 @@ SPRAM_ROWS = 1 << 14
 SPRAM_WIDTH = 16
 SPRAMS = 4
 """In a UP5K."""
+
+WIDEST_OPERAND, WIDEST_SUM = 16, 32
+"""Of an ``SB_MAC16``."""
 
 RAM40_LARGEST_DEPTH = FAMILIES["ice40up5k"].preset_rows or 0
 """Rows up to which a bank is made of ``SB_RAM40_4K``: four of the chip's thirty for 16-bit weights."""
@@ -74,7 +80,7 @@ class Spram(BlockRam):
     - with n = 2 or 4 at one row a cycle, if even rows are read only in even cycles and odd rows only in odd ones, as
       consecutive rows are; where two rows of equal parity follow each other, an idle cycle between them.
 
-    D = ``align`` + 1 of the lane, 5 with this family's latencies.
+    D is 3 with this family's latencies.
 
     Contents are unknown after configuration: every row is written before it is used.
 
@@ -142,45 +148,124 @@ class Multiplier(HardMultiplier):
     :class:`dfarray.hw.blocks.generic.Multiplier`.
     """
 
-    block, widest, shortest_latency = "SB_MAC16", 16, 2
+    block, widest, shortest_latency = "SB_MAC16", WIDEST_OPERAND, 2
+    _input_registers = 1
 
     def _instance(self, a: Signal, b: Signal, product: Signal):
-        on, off = Const(1, 1), Const(0, 1)
-        return Instance(
-            "SB_MAC16",
-            p_NEG_TRIGGER=off,
-            p_A_REG=on,
-            p_B_REG=on,
-            p_C_REG=off,
-            p_D_REG=off,
-            p_TOP_8x8_MULT_REG=off,
-            p_BOT_8x8_MULT_REG=off,
-            p_PIPELINE_16x16_MULT_REG1=off,
-            p_PIPELINE_16x16_MULT_REG2=on,
-            # Both halves of the output are the registered 16 x 16 product; the adders idle.
-            p_TOPOUTPUT_SELECT=Const(3, 2),
-            p_BOTOUTPUT_SELECT=Const(3, 2),
-            p_TOPADDSUB_LOWERINPUT=Const(0, 2),
-            p_TOPADDSUB_UPPERINPUT=off,
-            p_TOPADDSUB_CARRYSELECT=Const(0, 2),
-            p_BOTADDSUB_LOWERINPUT=Const(0, 2),
-            p_BOTADDSUB_UPPERINPUT=off,
-            p_BOTADDSUB_CARRYSELECT=Const(0, 2),
-            p_MODE_8x8=off,
-            p_A_SIGNED=on,
-            p_B_SIGNED=on,
-            i_CLK=ClockSignal(),
-            i_CE=1,
-            i_A=a,
-            i_B=b,
-            i_C=Const(0, 16),
-            i_D=Const(0, 16),
-            **{f"i_{port}": 0 for port in _MAC16_IDLE},
-            o_O=product,
+        registers = {"A_REG": self._input_registers, "B_REG": self._input_registers, "PIPELINE_16x16_MULT_REG2": 1}
+        # Both halves of the output are the registered 16 x 16 product; the adders idle.
+        return _mac16(a, b, product, registers | {"TOPOUTPUT_SELECT": 3, "BOTOUTPUT_SELECT": 3}, {})
+
+
+class DirectMultiplier(Multiplier):
+    """``SB_MAC16`` with the register of the product alone, 1 cycle."""
+
+    shortest_latency, _input_registers = 1, 0
+
+
+class _Accumulator(wiring.Component):
+    """``SB_MAC16`` with input registers and that behind its adder, 2 cycles."""
+
+    def __init__(self, a: Shape, b: Shape, ports):
+        for name, operand in (("a", a), ("b", b)):
+            if operand.width > WIDEST_OPERAND:
+                raise ValueError(
+                    f"Multiplier operand {name} must be at most {WIDEST_OPERAND} bits wide for SB_MAC16, "
+                    f"not {operand.width}; operands have the formats weight, activation, delta and gram"
+                )
+        super().__init__({"a": In(a), "b": In(b), **ports})
+
+    def _block(self, m: Module, output: Value, upper: int, pins: dict):
+        """``upper``: the product joins C and D, or the register's own sum."""
+        a, b = Signal(signed(WIDEST_OPERAND), name="block_a"), Signal(signed(WIDEST_OPERAND), name="block_b")
+        total = Signal(signed(WIDEST_SUM), name="block_sum")
+        m.d.comb += [a.eq(self.a), b.eq(self.b), output.eq(total)]
+        parameters = {"A_REG": 1, "B_REG": 1, "TOPOUTPUT_SELECT": 1, "BOTOUTPUT_SELECT": 1}
+        parameters |= {"TOPADDSUB_UPPERINPUT": upper, "BOTADDSUB_UPPERINPUT": upper}
+        # The lower half's carry goes on into the upper one, as it comes.
+        parameters |= {"TOPADDSUB_LOWERINPUT": 2, "BOTADDSUB_LOWERINPUT": 2, "TOPADDSUB_CARRYSELECT": 2}
+        m.submodules.block = _mac16(a, b, total, parameters, pins)
+
+
+class MultiplySubtract(_Accumulator):
+    """See :class:`dfarray.hw.blocks.accumulating.MultiplySubtract`; the whole of it is one ``SB_MAC16``."""
+
+    def __init__(self, a: Shape, b: Shape, difference: Shape):
+        super().__init__(a, b, {"minuend": In(difference), "enable": In(1), "difference": Out(difference)})
+
+    def elaborate(self, platform):
+        m = Module()
+        minuend = Signal(signed(WIDEST_SUM), name="block_minuend")
+        m.d.comb += minuend.eq(self.minuend)
+        pins = {"C": minuend[16:], "D": minuend[:16], "ADDSUBTOP": 1, "ADDSUBBOT": 1}
+        self._block(m, self.difference, 1, pins | {"OHOLDTOP": ~self.enable, "OHOLDBOT": ~self.enable})
+        return m
+
+
+class MultiplyAccumulate(_Accumulator):
+    """See :class:`dfarray.hw.blocks.accumulating.MultiplyAccumulate`; the whole of it is one ``SB_MAC16``."""
+
+    def __init__(self, a: Shape, b: Shape, total: Shape):
+        super().__init__(a, b, {"clear": In(1), "add": In(1), "clips": In(1), "total": Out(total)})
+
+    def elaborate(self, platform):
+        m = Module()
+        holds = ~(self.clear | self.add)
+        pins = {"OLOADTOP": self.clear, "OLOADBOT": self.clear, "OHOLDTOP": holds, "OHOLDBOT": holds}
+        self._block(m, self.total, 0, pins)
+        return m
+
+
+def multiply_subtract(a: Shape, b: Shape, difference: Shape):
+    """One ``SB_MAC16``; if the difference is wider than it has, the block multiplies alone."""
+    if difference.width <= WIDEST_SUM:
+        return MultiplySubtract(a, b, difference)
+    return accumulating.MultiplySubtract(a, b, difference, DirectMultiplier)
+
+
+def multiply_accumulate(a: Shape, b: Shape, total: Shape, clipped: int | None):
+    """One ``SB_MAC16``; if a sum is wider than it has, or to be clipped, the block multiplies alone."""
+    if total.width <= WIDEST_SUM and clipped is None:
+        return MultiplyAccumulate(a, b, total)
+    return accumulating.MultiplyAccumulate(a, b, total, clipped, DirectMultiplier)
+
+
+def _mac16(a: Signal, b: Signal, output: Signal, parameters: dict[str, int], pins: dict):
+    """A signed 16 x 16 multiplier; what is not named is off."""
+    chosen = {name: Const(parameters.get(name, 0), width) for name, width in _MAC16_PARAMETERS.items()}
+    inputs = {name: pins.get(name, Const(0, width)) for name, width in _MAC16_PINS.items()}
+    return Instance(
+        "SB_MAC16",
+        **{f"p_{name}": value for name, value in chosen.items()},
+        p_A_SIGNED=Const(1, 1),
+        p_B_SIGNED=Const(1, 1),
+        i_CLK=ClockSignal(),
+        i_CE=1,
+        i_A=a,
+        i_B=b,
+        **{f"i_{name}": value for name, value in inputs.items()},
+        o_O=output,
+    )
+
+
+_MAC16_PARAMETERS = {
+    **dict.fromkeys(("NEG_TRIGGER", "A_REG", "B_REG", "C_REG", "D_REG", "TOP_8x8_MULT_REG", "BOT_8x8_MULT_REG"), 1),
+    **dict.fromkeys(("PIPELINE_16x16_MULT_REG1", "PIPELINE_16x16_MULT_REG2", "MODE_8x8"), 1),
+    **{
+        f"{half}{name}": width
+        for half in ("TOP", "BOT")
+        for name, width in (
+            ("OUTPUT_SELECT", 2),
+            ("ADDSUB_LOWERINPUT", 2),
+            ("ADDSUB_UPPERINPUT", 1),
+            ("ADDSUB_CARRYSELECT", 2),
         )
-
-
-_MAC16_IDLE = (
-    *("AHOLD", "BHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT", "OLOADTOP", "OLOADBOT"),
-    *("ADDSUBTOP", "ADDSUBBOT", "OHOLDTOP", "OHOLDBOT", "CI", "ACCUMCI", "SIGNEXTIN"),
-)
+    },
+}
+_MAC16_PINS = {
+    "C": 16,
+    "D": 16,
+    **dict.fromkeys(("AHOLD", "BHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT"), 1),
+    **dict.fromkeys(("OLOADTOP", "OLOADBOT", "ADDSUBTOP", "ADDSUBBOT", "OHOLDTOP", "OHOLDBOT"), 1),
+    **dict.fromkeys(("CI", "ACCUMCI", "SIGNEXTIN"), 1),
+}

@@ -90,7 +90,8 @@ module SB_RAM40_4K #(
   end
 endmodule
 
-// The signed 16 x 16 multiplier: input registers, and the register of the product, which is the output.
+// The signed 16 x 16 multiplier, its operands in registers or not. Output 3 is the product in its register; output 1 the register
+// behind the adder of all 32 bits, which adds the product to, or subtracts it from, C and D or its own sum, or takes C and D.
 module SB_MAC16 #(
   parameter NEG_TRIGGER = 1'b0, A_REG = 1'b0, B_REG = 1'b0, C_REG = 1'b0, D_REG = 1'b0,
   parameter TOP_8x8_MULT_REG = 1'b0, BOT_8x8_MULT_REG = 1'b0,
@@ -107,25 +108,35 @@ module SB_MAC16 #(
   output [31:0] O,
   output CO, ACCUMCO, SIGNEXTOUT
 );
+  localparam FROM_REGISTER = TOPOUTPUT_SELECT == 3;
   initial
-    if (NEG_TRIGGER != 0 || A_REG != 1 || B_REG != 1 || TOP_8x8_MULT_REG != 0 || BOT_8x8_MULT_REG != 0
-        || PIPELINE_16x16_MULT_REG1 != 0 || PIPELINE_16x16_MULT_REG2 != 1 || TOPOUTPUT_SELECT != 3
-        || BOTOUTPUT_SELECT != 3 || MODE_8x8 != 0 || A_SIGNED != 1 || B_SIGNED != 1) begin
+    if (NEG_TRIGGER != 0 || A_REG != B_REG || C_REG != 0 || D_REG != 0 || TOP_8x8_MULT_REG != 0 || BOT_8x8_MULT_REG != 0
+        || PIPELINE_16x16_MULT_REG1 != 0 || PIPELINE_16x16_MULT_REG2 != FROM_REGISTER
+        || (TOPOUTPUT_SELECT != 1 && TOPOUTPUT_SELECT != 3) || BOTOUTPUT_SELECT != TOPOUTPUT_SELECT
+        || MODE_8x8 != 0 || A_SIGNED != 1 || B_SIGNED != 1
+        || (!FROM_REGISTER && (TOPADDSUB_LOWERINPUT != 2 || BOTADDSUB_LOWERINPUT != 2
+          || TOPADDSUB_UPPERINPUT != BOTADDSUB_UPPERINPUT
+          || TOPADDSUB_CARRYSELECT != 2 || BOTADDSUB_CARRYSELECT != 0))) begin
       $display("SB_MAC16: a parameter has a value that is not modelled");
       $fatal;
     end
 
-  reg signed [15:0] a, b;
-  reg signed [31:0] sum;
+  reg signed [15:0] a_register, b_register;
+  reg signed [31:0] product_register, sum;
+  wire signed [15:0] a = A_REG ? a_register : A, b = B_REG ? b_register : B;
+  wire signed [31:0] product = a * b;
+  wire [31:0] upper = TOPADDSUB_UPPERINPUT ? {C, D} : sum;
   always @(posedge CLK) begin
-    if (CE !== 1 || AHOLD !== 0 || BHOLD !== 0 || IRSTTOP !== 0 || IRSTBOT !== 0) begin
+    if (CE !== 1 || AHOLD !== 0 || BHOLD !== 0 || IRSTTOP !== 0 || IRSTBOT !== 0 || ORSTTOP !== 0 || ORSTBOT !== 0
+        || OLOADTOP !== OLOADBOT || ADDSUBTOP !== ADDSUBBOT || OHOLDTOP !== OHOLDBOT) begin
       $display("SB_MAC16: a pin is tied to a level that is not modelled");
       $fatal;
     end
-    a <= A;
-    b <= B;
-    sum <= a * b;
+    a_register <= A;
+    b_register <= B;
+    product_register <= product;
+    if (!OHOLDTOP) sum <= OLOADTOP ? {C, D} : ADDSUBTOP ? upper - product : upper + product;
   end
-  assign O = sum;
+  assign O = FROM_REGISTER ? product_register : sum;
   assign {CO, ACCUMCO, SIGNEXTOUT} = 3'bx;
 endmodule

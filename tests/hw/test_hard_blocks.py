@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from amaranth.back import verilog
 from amaranth.hdl import signed, unsigned
-from block_bench import Bank, Product, mismatches
+from block_bench import Bank, Difference, Product, Sum, mismatches
 
 from dfarray.hw.blocks import LUT_RAM_ROWS, BlockRam, LutRam, block_ram, ecp5, gowin, lut_ram, multiplier, weight_bank
 from dfarray.latency import FAMILIES
@@ -51,6 +51,11 @@ CASES = {
         Product("ice40up5k", 16, 16, 2),
         Product("ice40up5k", 16, 9, 4),
         Product("ice40up5k", 2, 3, 5),
+        Difference("ice40up5k", 16, 15, 32),
+        Difference("ice40up5k", 14, 16, 37),
+        Sum("ice40up5k", 16, 9, 32),
+        Sum("ice40up5k", 16, 16, 40),
+        Sum("ice40up5k", 16, 8, 25, 20),
     ],
 }
 
@@ -123,7 +128,10 @@ MUTANTS = {
     "Gowin pipeline register missing": ("gowin", "model", r"out <= pipeline", "out <= signed_a * signed_b"),
     "Gowin operand unsigned": ("gowin", "verilog", r"\.BSIGN\(1'h1\)", ".BSIGN(1'h0)"),
     "Gowin byte not enabled": ("gowin", "verilog", r"4'h3", "4'h1"),
-    "iCE40 registers bypassed": ("ice40up5k", "model", r"sum <= a \* b", "sum <= A * B"),
+    "iCE40 registers bypassed": ("ice40up5k", "model", r"product = a \* b", "product = A * B"),
+    "iCE40 difference is a sum": ("ice40up5k", "model", r"upper - product", "upper + product"),
+    "iCE40 sum goes on": ("ice40up5k", "model", r"OLOADTOP \? \{C, D\} : ", ""),
+    "iCE40 sum of nothing": ("ice40up5k", "model", r"if \(!OHOLDTOP\) ", ""),
     "iCE40 wrong bit of a group": ("ice40up5k", "model", r"word\[j \+ read_select\]", "word[j]"),
     "iCE40 SPRAM read after write": ("ice40up5k", "model", r"WREN \? UNKNOWN : words\[ADDRESS\]", "words[0]"),
 }

@@ -68,7 +68,7 @@ MUTANTS = {
     ),
     "one tile too many answers": Mutant("tile", "token.count > self", "token.count >= self", "return.valid", "deep"),
     "delta for a missing neuron": Mutant("tile", "word.count > self", "word.count >= self", "correction"),
-    "bias tile silent": Mutant("bias_tile", "_hold(m, lane.product, ", "_hold(m, 0 * lane.product, ", "partial.value"),
+    "bias tile silent": Mutant("bias_tile", "delay(m, lane.product, ", "delay(m, 0 * lane.product, ", "partial.value"),
     "bias tile answers in every group": Mutant(
         "bias_tile",
         "lane.here.eq(decoder.takes_part)",
@@ -87,7 +87,7 @@ MUTANTS = {
         "sequencer", "waiting.output.parity ^ ~waiting.last_slot", "waiting.output.parity", "feedback.op", "deep"
     ),
     "hidden rows do not wait for their deltas": Mutant(
-        "sequencer", "(~wanted | (self.delivered & ~asks))", "Const(1)", "sequencer.row"
+        "sequencer", "~wanted | (self.delivered & ~asks),", "Const(1),", "sequencer.row"
     ),
     "a weight is read before it is written": Mutant(
         "sequencer", "Cat(valid & (slot == number) for valid, slot in decided).any()", "Const(0)", "sequencer.row"
@@ -144,8 +144,8 @@ MUTANTS = {
     ),
     "smallest logit wins": Mutant(
         "error_unit",
-        "self.logit.value > arrived, self.logit.value > largest",
-        "self.logit.value < arrived, self.logit.value < largest",
+        "is_less(arrived, coming), is_less(largest, coming)",
+        "is_less(coming, arrived), is_less(coming, largest)",
         "results.prediction",
     ),
     "label of the next sample": Mutant(
@@ -256,22 +256,22 @@ MUTANTS = {
     ),
     "the last row does not wait for the ACTIVATE before": Mutant(
         "sequencer",
-        "~(self.activate | ends | no_room | no_errors)",
-        "~(ends | no_room | no_errors)",
+        "no_room = self.activate | ends",
+        "no_room = ends",
         "sequencer.slot",
         "deep",
     ),
     "the last row does not wait for lanes": Mutant(
         "sequencer",
-        "~(self.activate | ends | no_room | no_errors)",
-        "~(self.activate | ends | no_errors)",
+        'ends | self._timer(m, activated, self._config.array.lanes - 2, "activated")',
+        "ends",
         "sequencer.slot",
         "wide",
     ),
     "the last row does not wait for errors": Mutant(
         "sequencer",
-        "~(self.activate | ends | no_room | no_errors)",
-        "~(self.activate | ends | no_room)",
+        "~(no_room | no_errors)",
+        "~no_room",
         "sequencer.state",
         "late",
     ),
@@ -481,15 +481,15 @@ MUTANTS = {
     ),
     "the later of two equal logits": Mutant(
         "error_unit",
-        "self.logit.value > arrived, self.logit.value > largest",
-        "self.logit.value >= arrived, self.logit.value >= largest",
+        "is_less(arrived, coming), is_less(largest, coming)",
+        "is_less(arrived, coming + 1), is_less(largest, coming + 1)",
         "results.prediction",
         "coarse",
     ),
     "a logit compared with the largest but one": Mutant(
         "error_unit",
-        "Mux(larger, self.logit.value > arrived,",
-        "Mux(0, self.logit.value > arrived,",
+        "Mux(larger, is_less(arrived, coming),",
+        "Mux(0, is_less(arrived, coming),",
         "results.prediction",
     ),
     "g's half too small": Mutant(
