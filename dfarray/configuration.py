@@ -367,6 +367,11 @@ class Configuration(_Section, frozen=True):
         return self.array.zero_skipping or not self.latency.serial
 
     @property
+    def waiting(self) -> int:
+        """Transfers of samples that wait at most; without lists one is enough, since merge steps are far apart."""
+        return self.latency.waiting if self.lists else 1
+
+    @property
     def class_interval(self) -> int:
         """G: cycles from one class to the next, of logits and of g.
 

@@ -205,13 +205,16 @@ class Core(wiring.Component):
         """The head of the late chain."""
         latency, head = self._config.latency, self.head
         late, cycles = Signal(late_packet(self._config)), lateness(self._config)
-        later = delay
         if latency.serial:
             odd = odd_cycles(m)
             later = partial(held, when=odd if latency.fetch % 2 else ~odd)
+            # What is held for two cycles is still there in tile 0's hop register.
+            head, ahead = self.tiles[0].broadcast_out, 2
+        else:
+            later, ahead = delay, 0
         m.d.comb += [
-            late.payload.eq(later(m, head.payload.as_value(), cycles["payload"], "late_payload")),
-            late.address.eq(later(m, head.address, cycles["address"], "late_address")),
+            late.payload.eq(later(m, head.payload.as_value(), cycles["payload"] - ahead, "late_payload")),
+            late.address.eq(later(m, head.address, cycles["address"] - ahead, "late_address")),
         ]
         if self._config.training.rounding is Rounding.STOCHASTIC:
             m.d.comb += late.noise.eq(later(m, self.head_noise, cycles["noise"], "late_noise"))

@@ -132,7 +132,7 @@ def test_merge(inputs, zero_skipping, formats, gaps, family):
     async def sequencer(ctx):
         before = [(i, 0, 0) for i in range(inputs)] if dense else []
         for n, (expected, gram) in enumerate(specified_lists(config, samples)):
-            for _ in range(400):
+            for _ in range(1500):
                 if ctx.get(dut.complete):
                     break
                 await ctx.tick()
