@@ -428,6 +428,11 @@ class Configuration(_Section, frozen=True):
         return self.latency.walk + words + self.delivery
 
     @property
+    def walk_rest(self) -> int:
+        """From a walk's last cycle of words to its end: serially, the next one does not begin before it is done."""
+        return max(0, self.latency.walk + self.delivery - self.lane_interval) if self.latency.serial else 0
+
+    @property
     def gram(self) -> QFormat:
         """The gram's format, with "auto" resolved."""
         return (

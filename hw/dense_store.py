@@ -14,7 +14,8 @@ class DenseStore(InputStore):
     """As :class:`dfarray.hw.input_store.InputStore`, where no row is left out.
 
     Two memories of two samples each, sample n in memory n div 2 mod 2: what a row wants, samples n - 2 and n, is in
-    different ones. Rows are read in even cycles; in odd ones the sample before the incoming one, for its gram.
+    different ones. Rows are read in even cycles; in odd ones the sample before the incoming one, for its gram. Entry i
+    is input i: nobody wants its index.
 
     One transfer waits at most. All before it is used up when it comes, so the next index to be kept is the one that it
     must have, or the lowest that it may.
@@ -61,7 +62,6 @@ class DenseStore(InputStore):
         upper = delay(m, shown[1], 1, "upper")
         current, previous = Mux(upper, read[1], read[0]), Mux(upper, read[0], read[1])
         m.d.comb += [
-            self.read.index.eq(delay(m, self.entry[:bits], 1, "entry")),
             self.read.previous.eq(previous),
             self.read.current.eq(current),
         ]

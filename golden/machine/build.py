@@ -143,6 +143,7 @@ def _parameters(config: Configuration) -> np.ndarray:
         "first_error": config.first_error,
         "class_interval": config.class_interval,
         "walk": latency.walk,
+        "walk_rest": config.walk_rest,
         "lane_interval": config.lane_interval,
         "delivery": config.delivery,
         "waiting": config.waiting,

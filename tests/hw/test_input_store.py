@@ -126,7 +126,7 @@ def test_merge(inputs, zero_skipping, formats, gaps, family):
             ctx.set(dut.entry, place)
             await ctx.tick().repeat(config.latency.store_read)
             entry = ctx.get(dut.read)
-            found.append((entry["index"], entry["previous"], entry["current"]))
+            found.append((place if dense else entry["index"], entry["previous"], entry["current"]))
         return found
 
     async def sequencer(ctx):
