@@ -367,6 +367,11 @@ class Configuration(_Section, frozen=True):
         return self.array.zero_skipping or not self.latency.serial
 
     @property
+    def waiting(self) -> int:
+        """Transfers of samples that wait at most; without lists one is enough, since merge steps are far apart."""
+        return self.latency.waiting if self.lists else 1
+
+    @property
     def class_interval(self) -> int:
         """G: cycles from one class to the next, of logits and of g.
 
@@ -421,6 +426,11 @@ class Configuration(_Section, frozen=True):
         """From the start of a feedback walk to its deltas being delivered."""
         words = tiles * self.feedback.nonzeros + (lanes - 1) * self.lane_interval + 1
         return self.latency.walk + words + self.delivery
+
+    @property
+    def walk_rest(self) -> int:
+        """From a walk's last cycle of words to its end: serially, the next one does not begin before it is done."""
+        return max(0, self.latency.walk + self.delivery - self.lane_interval) if self.latency.serial else 0
 
     @property
     def gram(self) -> QFormat:

@@ -136,7 +136,8 @@ class _Feedback:
             if asked < cycle - 1 and known.get(sample, cycle) < cycle:
                 del self.waiting[kind]
                 item = self.config.passes[slot]
-                self.idle_from = cycle + self.config.walk_words(item.active_tiles, item.active_lanes) + 1
+                words = self.config.walk_words(item.active_tiles, item.active_lanes)
+                self.idle_from = cycle + words + self.config.walk_rest + 1
                 self.done[kind] = cycle + self.config.feedback_latency(item.active_tiles, item.active_lanes)
                 return
 
@@ -170,16 +171,22 @@ class _Sequencer:
 
     def step(self) -> None:
         cycle = self.cycle
+        held_up = not self.config.lists and (self.activation is not None or self._opens)
         self.feedback.step(cycle, self.known)
         if cycle % self.latency.interval == 0:
             any(decide() for decide in (self._output_row, self._activate, self._hidden_row))
-        if not self.sweeping and self.ended != cycle and cycle >= self.complete_from:
+        if not self.sweeping and self.ended != cycle and cycle >= self.complete_from and not held_up:
             self.starts.append(cycle)
             self.sweeping = True
             self.arrivals, self.layer_complete = {}, {}
             following = self.work[min(len(self.starts), len(self.work) - 1)]
             self.complete_from = cycle + 2 + ACCEPT + self.config.merge_interval * following.steps + MERGE_END
         self.cycle += 1
+
+    @property
+    def _opens(self) -> bool:
+        """Whether a sample's first output row is waiting."""
+        return self.output is not None and self.output[0] == 0 and self.output_row == 0
 
     ended = slot_ended = asked = output_ended = -2
     """Cycles of the last rows of the latest sweep, and of the latest slot, of the latest first row, and of the latest

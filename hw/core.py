@@ -8,16 +8,16 @@ from dfarray.configuration import Configuration, Rounding
 from dfarray.feedback import routes
 from dfarray.hw.arithmetic import delay, q_shape
 from dfarray.hw.collector import Collector
+from dfarray.hw.dense_sequencer import make_sequencer
 from dfarray.hw.dense_store import make_input_store
 from dfarray.hw.dump_queue import DumpQueue
 from dfarray.hw.error_unit import ErrorUnit, result_word
 from dfarray.hw.event_counters import event_amounts
-from dfarray.hw.feedback import FeedbackNetwork
-from dfarray.hw.fetch import Fetch
 from dfarray.hw.frames import sample_word
 from dfarray.hw.noise import NoiseState, RowNoise
 from dfarray.hw.packets import Kind, broadcast_packet, late_packet, lateness
-from dfarray.hw.sequencer import Sequencer
+from dfarray.hw.serial_feedback import make_feedback
+from dfarray.hw.serial_fetch import make_fetch
 from dfarray.hw.serial_readout import make_readout
 from dfarray.hw.serial_tile import make_tiles
 from dfarray.hw.settings import COMMANDS, settings_layout
@@ -55,12 +55,12 @@ class Core(wiring.Component):
         signs = [{} for _ in range(config.array.tiles)]
         for route in routes(config):
             signs[route.tile].update({(route.slot, lane): sign for lane, sign in enumerate(route.lane_signs)})
-        self.sequencer = Sequencer(config)
-        self.fetch = Fetch(config)
+        self.sequencer = make_sequencer(config)
+        self.fetch = make_fetch(config)
         self.collector = Collector(config)
         self.readout = make_readout(config)
         self.error_unit = ErrorUnit(config)
-        self.feedback = FeedbackNetwork(config)
+        self.feedback = make_feedback(config)
         self.inputs = make_input_store(config)
         self.activations = ActivationStore(config)
         self.tiles, self.bias_tile = make_tiles(config, banks, biases, signs)
@@ -165,7 +165,7 @@ class Core(wiring.Component):
         ]
         if config.training.rounding is Rounding.STOCHASTIC:
             m.submodules.noise_state = state = NoiseState(config.training.seed)
-            m.submodules.noise = noise = RowNoise(len(fetch.row), 2 if config.latency.serial else 3)
+            m.submodules.noise = noise = RowNoise(len(fetch.row), 1 if config.latency.serial else 3)
             m.d.comb += [
                 state.reseed.eq(sequencer.reseed),
                 state.seed.eq(self.settings.seed),

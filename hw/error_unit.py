@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration, ErrorKind
-from dfarray.hw.arithmetic import delay, fabric_product, is_less, overflows, q_shape, saturate, saturate_registered
+from dfarray.hw.arithmetic import delay, fabric_product, is_less, overflows, q_shape, saturate_registered
 from dfarray.hw.blocks import lut_ram
 from dfarray.hw.context import output_context
 from dfarray.hw.serial_errors import SerialSoftmaxErrors, SerialSquaredErrors, scaled_error
@@ -181,11 +181,9 @@ class ErrorUnit(wiring.Component):
     def _scale_serially(self, m, mantissa, exponent):
         """g_c at the end of the frame of e_c."""
         source, scales = self._source, Signal()
-        width = self._config.formats.delta.width
-        exact = scaled_error(m, self._config, source, mantissa, exponent)
-        scaled = saturate(m, exact, width, "exact_g")
+        scaled, clipped = scaled_error(m, self._config, source, mantissa, exponent)
         writes = source.ends & scales
-        m.d.sync += [self.write_enable.eq(writes), self.saturated.eq(writes & overflows(exact, width))]
+        m.d.sync += [self.write_enable.eq(writes), self.saturated.eq(writes & clipped)]
         with m.If(source.ends):
             m.d.sync += [
                 scales.eq(0),

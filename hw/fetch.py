@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import delay, odd_cycles, one_of, q_shape
+from dfarray.hw.arithmetic import delay, one_of, q_shape
 from dfarray.hw.packets import Operation, broadcast_packet
 from dfarray.hw.sequencer import decision
 from dfarray.hw.stores import row_entry
@@ -25,7 +25,7 @@ class Fetch(wiring.Component):
     error : In(delta)
         g of the ``error_class`` of ``error_bank`` in the cycle before.
     error_class, error_bank : Out
-        A cycle after the decision, or with it if a store answers in one.
+        A cycle after the decision.
     row, noise : Out
         Bank row and noise state, for the noise that the packet carries :attr:`dfarray.hw.noise.RowNoise.latency` cycles
         later.
@@ -55,9 +55,9 @@ class Fetch(wiring.Component):
         m = Module()
         latency = self._config.latency
         spare = latency.store_read - 2
-        asked = self.decision if spare < 0 else delay(m, self.decision, 1, "asked", reset_less=False)
+        asked = delay(m, self.decision, 1, "asked", reset_less=False)
         m.d.comb += [self.error_class.eq(asked["class"]), self.error_bank.eq(asked.parity)]
-        coming = delay(m, asked, max(0, spare), "coming", reset_less=False)
+        coming = delay(m, asked, spare, "coming", reset_less=False)
         read = delay(m, coming, 1, "read", reset_less=False)
         listed, nothing, errs = (Signal(name=name) for name in ("listed", "nothing", "errs"))
         m.d.sync += [
@@ -65,7 +65,7 @@ class Fetch(wiring.Component):
             nothing.eq(coming.null & coming.inputs),
             errs.eq(coming.output & coming.update),
         ]
-        error = delay(m, self.error, max(0, spare), "error")
+        error = delay(m, self.error, spare, "error")
         entry = Signal(row_entry(self._config))
         one_store = len(self._config.network.layers) == 3
         m.d.comb += entry.eq(self.inputs if one_store else Mux(read.inputs, self.inputs, self.activations))
@@ -73,25 +73,11 @@ class Fetch(wiring.Component):
         packet = Signal(broadcast_packet(self._config))
         row = Signal.like(self.row)
         m.d.comb += row.eq(read.base + Mux(listed, entry.index, 0))
-        if latency.serial:
-            m.d.comb += [self.row.eq(row), self.noise.eq(read.noise)]
-        else:
-            m.d.sync += [self.row.eq(row), self.noise.eq(read.noise)]
+        m.d.sync += [self.row.eq(row), self.noise.eq(read.noise)]
         m.d.sync += [packet.op.eq(self._operation(read)), packet.swap.eq(read.row & read.first)]
         waits = latency.fetch - latency.store_read - 1
-        if latency.serial:
-            # Its fields keep until it is at the head.
-            odd = odd_cycles(m)
-            with m.If(odd if latency.store_read % 2 else ~odd):
-                self._fill(m, packet, read, row, entry, listed, nothing, errs, error)
-            m.d.comb += [
-                self.packet.eq(packet),
-                self.packet.op.eq(delay(m, packet.op.as_value(), waits, "op", reset_less=False)),
-                self.packet.swap.eq(delay(m, packet.swap, waits, "swap", reset_less=False)),
-            ]
-        else:
-            self._fill(m, packet, read, row, entry, listed, nothing, errs, error)
-            m.d.comb += self.packet.eq(delay(m, packet, waits, "packet", reset_less=False))
+        self._fill(m, packet, read, row, entry, listed, nothing, errs, error)
+        m.d.comb += self.packet.eq(delay(m, packet, waits, "packet", reset_less=False))
         return m
 
     def _fill(self, m, packet, read, row, entry, listed, nothing, errs, error):

@@ -60,7 +60,7 @@ class RowNoise(wiring.Component):
     ----------
     row_bits : int
     latency : int
-        3, an addition a cycle; or 2.
+        3, an addition a cycle; or 1, with a register behind the first one only.
 
     Attributes
     ----------
@@ -78,11 +78,9 @@ class RowNoise(wiring.Component):
         hashed = self.state ^ self.row
         mixed = first ^ (first >> 6)
         m.d.sync += first.eq(hashed + (hashed << 10))
-        if self.latency == 3:
-            m.d.sync += second.eq(mixed + (mixed << 3))
-        else:
-            m.d.comb += second.eq(mixed + (mixed << 3))
+        domain = "sync" if self.latency == 3 else "comb"
+        m.d[domain] += second.eq(mixed + (mixed << 3))
         third = Signal(32)
         m.d.comb += third.eq(second ^ (second >> 11))
-        m.d.sync += self.word.eq(third + (third << 15))
+        m.d[domain] += self.word.eq(third + (third << 15))
         return m

@@ -88,7 +88,7 @@ def _array_probes(accelerator: Accelerator, config: Configuration) -> dict[str, 
         return tuple(OPERATIONS[name] for name in names)
 
     listed = operations("FORWARD", "FUSED", "READ")
-    outputs = operations("OUT", "OUT_FUSED", "GRAM")
+    outputs = operations("OUT", "OUT_FUSED")
     load, activate = operations("LOAD"), operations("ACTIVATE")
     words = (FEEDBACK_OPERATIONS["SCALAR"], FEEDBACK_OPERATIONS["DELTA"])
     probes = {
@@ -121,7 +121,7 @@ def _array_probes(accelerator: Accelerator, config: Configuration) -> dict[str, 
         "broadcast.x_cur": Probe(Value.cast(packet.payload.x.cur), op, listed),
         "broadcast.value": Probe(Value.cast(packet.payload.value), op, load + activate + operations("OUT_FUSED")),
         "broadcast.first": Probe(packet.first, op, listed + activate),
-        "broadcast.last": Probe(packet.last, op, listed + outputs),
+        "broadcast.last": Probe(packet.last, op, listed + outputs + operations("GRAM")),
         "broadcast.tile": Probe(packet.tile, op, load),
         "broadcast.lane": Probe(packet.lane, op, load),
         "broadcast.slot": Probe(packet.slot, op, activate),

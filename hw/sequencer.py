@@ -254,8 +254,7 @@ class Sequencer(wiring.Component):
         with m.If(self._idles):
             reseeds = self._idle(m, rests, flushes)
         m.d.sync += self.reseed.eq(reseeds)
-        with m.If(self._moves_words):
-            m.d.comb += self.decision.base.eq(self._address)
+        self._place_words(m)
         with m.If(self._loads):
             self._load(m, loads)
         with m.If(self._dumps):
@@ -293,7 +292,6 @@ class Sequencer(wiring.Component):
         """What belongs to the current slot."""
         config = self._config
         passes, groups = config.passes, config.output_groups
-        self._base = lookup(m, self.slot, [item.base for item in passes], "base")
         offsets = [sum(config.network.layers[1 : item.layer - 1]) for item in passes]
         self._offset = lookup(m, self.slot, offsets, "list_offset")
         self._layer = lookup(m, self.slot, [item.layer - 1 for item in passes], "layer_index")
@@ -311,7 +309,7 @@ class Sequencer(wiring.Component):
         inputs = self._layer == 0
         first = self._first
         known = inputs | self.list_complete
-        last = Mux(inputs, self._at_end, self.list_complete & (self.row == self.list_rows))
+        last = Mux(inputs, self._at_last_input(), self.list_complete & (self.row == self.list_rows))
         may, ends = Signal(name="decides_row"), self._ends
         first_next, last_next = Signal(name="first_next"), Signal(name="last_next")
         listed, held_up = Signal(name="listed"), Signal(name="held_up")
@@ -364,10 +362,10 @@ class Sequencer(wiring.Component):
             m.d.sync += self.skipped_rows.eq(Mux(ends, self._fan_in - self.row, 0))
 
         packet, request = self.decision, self.shadow_request
+        self._place_row(m, may)
         m.d.comb += [
             self.entry.eq(Mux(inputs, 0, self._offset) + self.row - 1),
             self.previous_list.eq(self._previous),
-            packet.base.eq(Mux(first, self._base, self._base + 1)),
             packet.first.eq(first),
             packet.last.eq(last),
             packet.bias.eq(first),
@@ -385,15 +383,25 @@ class Sequencer(wiring.Component):
             m.d.sync += [self.row.eq(Mux(last, 0, self.row + 1)), first.eq(last)]
         with m.If(ends):
             m.d.sync += [self.slot.eq(following), self.activate.eq(1)]
-        # Entries left of the list, which starts again for every slot.
-        left = Mux(first, self._list, self._left)
+        self._follow_list(m, may, last)
+        self._end_slot(m, ends, inputs)
+        m.d.comb += self._row_decided.eq(may & ~first)
+
+    def _place_row(self, m, may):
+        base = lookup(m, self.slot, [item.base for item in self._config.passes], "base")
+        m.d.comb += self.decision.base.eq(Mux(self._first, base, base + 1))
+
+    def _at_last_input(self):
+        return self._at_end
+
+    def _follow_list(self, m, may, last):
+        """Entries left of the list, which starts again for every slot."""
+        left = Mux(self._first, self._list, self._left)
         with m.If(may):
             m.d.sync += self._left.eq(left - 1)
         with m.If(may | self._idles):
             empty = Mux(last, self._list_empty, left == 1)
             m.d.sync += self._at_end.eq(Mux(self._idles, self._swept_empty, empty))
-        self._end_slot(m, ends, inputs)
-        m.d.comb += self._row_decided.eq(may & ~first)
 
     def _wait_for_writes(self, m, may, ends, following, first_next, delivered, delivered_next):
         """A first row waits for the slot's deltas, if any are wanted, and until what it may read is written."""
@@ -486,6 +494,9 @@ class Sequencer(wiring.Component):
 
     # ACTIVATE
 
+    def _waiting_gram(self):
+        return self._activation.gram
+
     def _activations(self, m, may):
         """Returns whether the ACTIVATE may be decided in the next cycle."""
         waiting, passes = self._activation, self._config.passes
@@ -517,7 +528,7 @@ class Sequencer(wiring.Component):
             m.d.comb += [
                 packet.activate.eq(1),
                 packet.first.eq(waiting.correct),
-                packet.value.eq(Mux(waiting.correct, waiting.gram, 0)),
+                packet.value.eq(Mux(waiting.correct, self._waiting_gram(), 0)),
                 packet.slot.eq(waiting.slot),
                 packet.parity.eq(waiting.output.parity),
                 self.collect.eq(returned),
@@ -539,7 +550,6 @@ class Sequencer(wiring.Component):
         config = self._config
         groups = config.output_groups
         context = self._output
-        base = lookup(m, self._group, [base for _, base in groups], "output_base")
         self._group_neurons = lookup(m, self._group, [item.neurons for item, _ in groups], "output_neurons")
         gram = self._at_gram
         waits = self._timer(m, activated, config.latency.output_wait(config.array.lanes) - 2, "output_waits")
@@ -555,7 +565,6 @@ class Sequencer(wiring.Component):
                 packet.output.eq(~gram),
                 packet.gram.eq(gram),
                 packet.update.eq(context.update),
-                packet.base.eq(base + Mux(gram, 0, self.output_row)),
                 packet.last.eq(~context.null),
                 packet.parity.eq(context.parity),
                 packet["class"].eq(self.output_row),
@@ -564,7 +573,13 @@ class Sequencer(wiring.Component):
             m.d.sync += [self._opens.eq(0), self.output_row.eq(self.output_row + 1)]
             with m.If(gram):
                 m.d.sync += [self.output_row.eq(0), self.output.eq(0)]
+        self._place_output_row(m, may)
         return (may_next | opened) & ~(may & gram)
+
+    def _place_output_row(self, m, may):
+        base = lookup(m, self._group, [base for _, base in self._config.output_groups], "output_base")
+        with m.If(may):
+            m.d.comb += self.decision.base.eq(base + Mux(self._at_gram, 0, self.output_row))
 
     # Between sweeps
 
@@ -585,7 +600,7 @@ class Sequencer(wiring.Component):
             for name, rows in (("incoming", self.next_rows), ("newest", self.rows_newest), ("older", self.rows_older))
         ]
         self._swept_empty = Mux(null, Mux(self.pending_v, nothing[2], nothing[1]), nothing[0])
-        with m.If(self._idles):
+        with m.If(self._latches_sweep()):
             m.d.sync += [
                 self._null.eq(null),
                 self._previous.eq(null & self.pending_v),
@@ -598,12 +613,18 @@ class Sequencer(wiring.Component):
                 sweep.freeze.eq(settings.freeze),
             ]
 
+    def _latches_sweep(self):
+        return self._idles
+
+    def _may_follow(self):
+        """Whether what was decided leaves room for the next sample's sweep; what was loaded must be written."""
+        return ~self._unwritten
+
     def _idle(self, m, rests, flushes):
         """``rests``, ``flushes``: it was quiet in the cycle before, with no update pending, or one."""
-        waiting, settings = self._waiting, self.settings
+        waiting = self._waiting
         reseeds = Signal()
-        # What was loaded is written before a row may read it.
-        ready = self.sample_complete & ~self._unwritten
+        ready = self.sample_complete & self._may_follow()
         m.d.comb += [
             self.take_sample.eq(~self._asked & ready & ~self._needs_null),
             self.start_sweep.eq(Mux(self._asked, flushes, ready)),
@@ -621,7 +642,7 @@ class Sequencer(wiring.Component):
             with m.Elif(waiting.dump):
                 self._enter(m, State.DUMP)
                 m.d.comb += self._consumed.dump.eq(1)
-        m.d.sync += [self._address.eq(settings.row_first), self._rows_left.eq(settings.row_count)]
+        self._begin_words(m)
         return reseeds
 
     def _load(self, m, loads):
@@ -661,6 +682,20 @@ class Sequencer(wiring.Component):
             ]
             m.d.sync += requested.eq(1)
 
+    def _place_words(self, m):
+        with m.If(self._moves_words):
+            m.d.comb += self.decision.base.eq(self._address)
+
+    def _begin_words(self, m):
+        """What a LOAD or DUMP would begin with: kept ready in IDLE."""
+        m.d.sync += [self._address.eq(self.settings.row_first), self._rows_left.eq(self.settings.row_count)]
+
+    def _next_row_of_words(self, m):
+        m.d.sync += [self._address.eq(self._address + 1), self._rows_left.eq(self._rows_left - 1)]
+
+    def _at_last_row_of_words(self):
+        return self._rows_left == 1
+
     def _count_words(self, m, loads, tick):
         """Rows of words loaded, or dumped the cycle before; after the last one, IDLE."""
         words = self._config.array.tiles * self._config.array.lanes + 1
@@ -668,7 +703,7 @@ class Sequencer(wiring.Component):
         # With the next word.
         load_ends, dump_ends = Signal(name="load_ends"), Signal(name="dump_ends")
         # A row has two words at least, so this is known in time.
-        last_row = delay(m, self._rows_left == 1, 1, "last_row")
+        last_row = delay(m, self._at_last_row_of_words(), 1, "last_row")
         moves, row_ends = Signal(name="word_moves"), Signal(name="row_of_words_ends")
         transferred = delay(m, self.dump_transfer, 1, "transferred", reset_less=False)
         m.d.comb += [
@@ -682,9 +717,8 @@ class Sequencer(wiring.Component):
                 dump_ends.eq(self._dumps & (left == 2)),
             ]
         with m.If(row_ends):
+            self._next_row_of_words(m)
             m.d.sync += [
-                self._address.eq(self._address + 1),
-                self._rows_left.eq(self._rows_left - 1),
                 self.row.eq(Mux(last_row, 0, self.row + 1)),
                 self._requested.eq(0),
             ]

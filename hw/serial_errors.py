@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib.wiring import Out
 
 from dfarray.configuration import Configuration
-from dfarray.hw.arithmetic import delay, q_shape, requantize, saturate
+from dfarray.hw.arithmetic import delay, overflows, q_shape, requantize, saturate
 from dfarray.hw.blocks import block_ram, lut_ram
 from dfarray.hw.serial import SerialProduct
 from dfarray.hw.softmax import ErrorSource, exponential_table, reciprocal_table
@@ -130,7 +130,7 @@ class SerialSoftmaxErrors(_SerialSource):
 
 
 def scaled_error(m, config: Configuration, source: _SerialSource, mantissa, exponent):
-    """g_c = e_c times the learning rate, not saturated, at the end of the frame of e_c."""
+    """g_c = e_c times the learning rate, and whether it was clipped, at the end of the frame of e_c."""
     have, want = config.formats.error.fraction_bits, config.formats.delta.fraction_bits
     left, right = max(0, want - have), max(0, have - want)
     m.submodules.scale = product = SerialProduct(q_shape(config.formats.error), unsigned(len(mantissa)), left)
@@ -145,4 +145,14 @@ def scaled_error(m, config: Configuration, source: _SerialSource, mantissa, expo
         m.d.sync += places.eq(exponent + right)
     with m.Elif(product.shift):
         m.d.sync += places.eq(places - 1)
-    return product.value + Cat(product.half, Const(0, 1)).as_signed()
+    # Rounding is added to a number that is one bit too wide already, or clipped anyway.
+    width = config.formats.delta.width
+    low = Signal(signed(width + 1), name="low")
+    rounded, clipped = Signal(signed(width + 1), name="rounded"), Signal(name="clipped")
+    m.d.comb += [
+        low.eq(product.value),
+        rounded.eq(low + product.half),
+        clipped.eq(overflows(product.value, width + 1) | overflows(rounded, width)),
+    ]
+    limit = Cat((~product.value[-1]).replicate(width - 1), product.value[-1])
+    return Mux(clipped, limit, rounded[:width]).as_signed(), clipped

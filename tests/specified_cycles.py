@@ -160,7 +160,7 @@ class SpecifiedCycles(SpecifiedErrors):
                 self.row_first, self.row_count = pins["settings.row_first"], pins["settings.row_count"]
                 self.place = 0
                 self.shows(self.cycle + 1, "sequencer.state", LOAD if name == "load" else DUMP)
-        elif self.intake.complete(self.cycle) and self.cycle - self.last_load > self.k:
+        elif self.intake.complete(self.cycle) and self.cycle - self.last_load > self.k and not self.held_up:
             if (not pins["settings.train"] and (u or v)) or (u and not v):
                 self.start(NULL)
             else:
@@ -169,6 +169,13 @@ class SpecifiedCycles(SpecifiedErrors):
                 self.sweep |= {"freeze": pins["settings.freeze"], "rate": rate, "label": self.intake.label}
                 self.intake.take(self.cycle)
                 self.sweep |= {"rows": self.intake.lists[-1], "gram": self.intake.grams[-1]}
+
+    @property
+    def held_up(self) -> bool:
+        """Without lists a sweep waits for the ACTIVATEs and the first output row of the sample before."""
+        opens = self.sees("sequencer.output") and not self.sees("sequencer.output_row")
+        opens = opens and self.groups[self.group["slot"]][0] == 0
+        return not self.config.lists and bool(self.sees("sequencer.activate") or opens)
 
     def start(self, kind: str) -> None:
         u, v = self.sees("sequencer.pending_u"), self.sees("sequencer.pending_v")

@@ -98,11 +98,11 @@ class SpecifiedErrors(SpecifiedTiles):
         for lane in range(item.active_lanes):
             fields = {"op": DELTA, "index": lane, "count": item.tiles_of_lane(lane), "value": 0}
             self.feedback(head + 1 + scalars + lane * every, common | fields)
-        self.walk_until = f + scalars + item.active_lanes * every
         # A row decided then has its deltas when it comes to the lanes.
         late = max(0, self.config.latency.delta + every - self.config.latency.fetch)
         last = head + 1 + scalars + (item.active_lanes - 1) * every
         self.later[last + late].append(partial(self.served, flag, number))
+        self.walk_until = last + late - 1 if self.config.latency.serial else f + scalars + item.active_lanes * every
 
     def served(self, flag: str, number: int) -> None:
         if number == self.latest_request[flag]:

@@ -27,7 +27,7 @@ class SpecifiedIntake:
 
     def __init__(self, config: Configuration):
         self.inputs, self.zero_skipping = config.network.inputs, config.array.zero_skipping
-        self.waiting, self.every = config.latency.waiting, config.merge_interval
+        self.waiting, self.every = config.waiting, config.merge_interval
         self.lists_all = not self.zero_skipping and config.latency.serial
         self.pairs = [(i, 0, 0) for i in range(self.inputs)] if self.lists_all else []
         self.lists: list[list[tuple[int, int, int]]] = [list(self.pairs), list(self.pairs)]

@@ -93,7 +93,8 @@ class SpecifiedTiles:
         state = owner["noise"] if stochastic and op in (FUSED, OUT_FUSED) else None
         head = self.cycle + self.fetch
         noise = 0 if state is None else tile_word(state, fields["address"], 0)
-        self.word(head, {f"broadcast.{name}": value for name, value in (fields | {"op": op, "noise": noise}).items()})
+        shown = fields | {"op": op, "noise": noise} | ({"address": 0} if op == GRAM else {})
+        self.word(head, {f"broadcast.{name}": value for name, value in shown.items()})
         for tile in range(self.tiles + 1):
             self.at(head + 1 + tile, self.arrives, tile, op, fields)
             if op in (FORWARD, FUSED) and fields["first"] and tile < self.tiles:

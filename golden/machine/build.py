@@ -145,9 +145,10 @@ def _parameters(config: Configuration) -> np.ndarray:
         "first_error": config.first_error,
         "class_interval": config.class_interval,
         "walk": latency.walk,
+        "walk_rest": config.walk_rest,
         "lane_interval": config.lane_interval,
         "delivery": config.delivery,
-        "waiting": latency.waiting,
+        "waiting": config.waiting,
         "merge_interval": config.merge_interval,
         "lists": config.lists,
     }
@@ -190,7 +191,7 @@ def _intake(config: Configuration) -> Intake:
         # Before the first sample, which is number 0, all inputs were zero.
         pairs[:, :, 0] = rows[:, :, 0] = np.arange(inputs)
         paired[1:] = listed[1:] = inputs
-    return Intake(_integers(config.latency.waiting, 4), pairs, paired, rows, listed, _integers(4))
+    return Intake(_integers(config.waiting, 4), pairs, paired, rows, listed, _integers(4))
 
 
 def _hidden(config: Configuration) -> Hidden:

@@ -70,7 +70,7 @@ def run(inputs, records, signatures, machine):
         was, at_rest = s.state, s.was_quiet
         s.was_quiet = sequencer.quiet(s, p)
         activate, delivered, busy = s.activate, s.delivered, s.error_busy
-        activates = packets.activate_allowed(s, p, contexts)
+        activates, held_up = packets.activate_allowed(s, p, contexts), sequencer.unanswered(s, slots, contexts)
         if s.asks:
             s.asks = 0
             feedback.request(s, feedback.SHADOW, s.asked_slot, s.asked_pending, s.asked_bank)
@@ -87,7 +87,7 @@ def run(inputs, records, signatures, machine):
             elif was == SWEEPING:
                 packets.decide_row(s, p, slots, contexts, intake, hidden, lanes, trace, errors, chains)
         if was == IDLE:
-            sequencer.idle(s, p, contexts, intake, hidden, pins, at_rest)
+            sequencer.idle(s, p, contexts, intake, hidden, pins, at_rest, held_up)
         s.available += s.arrived
         s.arrived = 0
         if exits[cycle & (len(exits) - 1), 0]:

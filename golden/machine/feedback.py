@@ -51,7 +51,7 @@ def walk(s, p, slots, errors, words):
         return
     slot = slots[s.walk_slot]
     step, scalars = s.cycle - s.walk_from, slot.active_tiles * p.nonzeros
-    if step == scalars + slot.active_lanes * p.lane_interval:
+    if step == scalars + slot.active_lanes * p.lane_interval + p.walk_rest:
         s.walking = 0
     word = words[(s.cycle + p.walk) & (len(words) - 1)]
     if step <= scalars:
@@ -62,7 +62,7 @@ def walk(s, p, slots, errors, words):
         word.value = scalar(p, errors, errors.g[s.walk_bank], s.walk_slot, tile)
     else:
         lane, beyond = (step - scalars - 1) // p.lane_interval, (step - scalars - 1) % p.lane_interval
-        if beyond:
+        if beyond or lane == slot.active_lanes:
             return
         word.op, word.index, word.value = DELTA_WORD, lane, 0
         word.count = min(p.tiles, slot.neurons - lane * p.tiles)

@@ -49,7 +49,7 @@ def send_output(s, p, slots, contexts, lanes, trace, errors, chains):
     packet.address = slot.output_base + c
     s.output_row += 1
     if c == p.classes:
-        packet.op, packet.address = GRAM, slot.output_base
+        packet.op, packet.address = GRAM, 0
         s.output_gram += outputs.gram_row(s.cycle, p, lanes, trace, answered, slot.group)
         s.output = s.output_row = 0
         if last_group and answered:

@@ -36,7 +36,8 @@ PARAMETERS = _record(
     update_shift weight_lo weight_hi accumulator_lo accumulator_hi z_shift z_lo z_hi logit_shift logit_lo logit_hi
     logit_fraction error_fraction error_lo error_hi delta_fraction delta_lo delta_hi activation_fraction
     gram_shift gram_lo gram_hi correction_shift
-    fetch activated readout first_error class_interval walk lane_interval delivery waiting merge_interval lists
+    fetch activated readout first_error class_interval walk walk_rest lane_interval delivery
+    waiting merge_interval lists
     """
 )
 """The configuration as plain integers; ``tree`` is S, ``neurons_all`` P; ``align``, ``sum``, ``correct``, ``early`` and

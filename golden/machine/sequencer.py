@@ -5,7 +5,7 @@ from dfarray.golden.machine import collector
 from dfarray.golden.machine import intake as samples
 from dfarray.golden.machine import lanes as rows
 from dfarray.golden.machine.packets import new_packet
-from dfarray.golden.machine.registers import INFER, INFINITE, NULL, SWEEP, TRAIN
+from dfarray.golden.machine.registers import INFER, INFINITE, NULL, OUTPUT, SWEEP, TRAIN
 from dfarray.trace import OPERATIONS, STATES
 
 LOAD, READ = OPERATIONS["LOAD"], OPERATIONS["READ"]
@@ -21,8 +21,14 @@ def quiet(s, p):
 
 
 @compiled_together
-def idle(s, p, contexts, intake, hidden, pins, at_rest):
-    """The first of the rules of IDLE that applies."""
+def unanswered(s, slots, contexts):
+    """Whether an ACTIVATE waits, or the first output row of a sample."""
+    return s.activate or (s.output and s.output_row == 0 and slots[contexts[OUTPUT].slot].group == 0)
+
+
+@compiled_together
+def idle(s, p, contexts, intake, hidden, pins, at_rest, held_up):
+    """The first of the rules of IDLE that applies; ``held_up``: the sample before is :func:`unanswered`."""
     commands = s.flush_waits or s.load_waits or s.dump_waits
     pending = s.u or s.v
     if s.seed_waits or commands:
@@ -42,7 +48,7 @@ def idle(s, p, contexts, intake, hidden, pins, at_rest):
                 s.dump_waits = 0
             s.row_first, s.row_count, s.place = pins.row_first, pins.row_count, 0
         return
-    if s.complete_at > s.cycle or s.cycle - s.last_load <= p.align:
+    if s.complete_at > s.cycle or s.cycle - s.last_load <= p.align or (held_up and not p.lists):
         return
     if (not pins.train and pending) or (s.u and not s.v):
         start(s, contexts, hidden, NULL)

@@ -261,7 +261,7 @@ PROOFS = [
         22,
         (
             Edit("sequencer", "Cat(valid & (slot == number) for valid, slot in decided).any()", "Const(0)"),
-            Edit("sequencer", "ready = self.sample_complete & ~self._unwritten", "ready = self.sample_complete"),
+            Edit("sequencer", "return ~self._unwritten", "return Const(1)"),
         ),
         ((2, 2, 2), 2),
         cover=45,

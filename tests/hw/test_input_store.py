@@ -126,13 +126,13 @@ def test_merge(inputs, zero_skipping, formats, gaps, family):
             ctx.set(dut.entry, place)
             await ctx.tick().repeat(config.latency.store_read)
             entry = ctx.get(dut.read)
-            found.append((entry["index"], entry["previous"], entry["current"]))
+            found.append((place if dense else entry["index"], entry["previous"], entry["current"]))
         return found
 
     async def sequencer(ctx):
         before = [(i, 0, 0) for i in range(inputs)] if dense else []
         for n, (expected, gram) in enumerate(specified_lists(config, samples)):
-            for _ in range(400):
+            for _ in range(1500):
                 if ctx.get(dut.complete):
                     break
                 await ctx.tick()

@@ -96,7 +96,11 @@ MUTANTS = {
         "sequencer", "(self.corrected | ~waiting.correct)", "Const(1)", "sequencer.activate"
     ),
     "every group has the first one's output rows": Mutant(
-        "sequencer", "[base for _, base in groups]", "[groups[0][1]] * len(groups)", "broadcast.address", "deep"
+        "sequencer",
+        "[base for _, base in self._config.output_groups]",
+        "[base for _, base in self._config.output_groups[:1] * len(self._config.output_groups)]",
+        "broadcast.address",
+        "deep",
     ),
     "freeze bits of the sample after": Mutant(
         "sequencer", "self._freeze_u.eq(self._freeze_v)", "self._freeze_u.eq(sweep.freeze)", "broadcast.op"
@@ -277,14 +281,14 @@ MUTANTS = {
     ),
     "a slot without its second row": Mutant(
         "sequencer",
-        "Mux(first, self._base, self._base + 1)",
-        "Mux(first, self._base, self._base + 2)",
+        "Mux(self._first, base, base + 1)",
+        "Mux(self._first, base, base + 2)",
         "broadcast.address",
     ),
     "bias in the row of the slot before": Mutant(
         "sequencer",
-        "Mux(first, self._base, self._base + 1)",
-        "Mux(first, self._base - 1, self._base + 1)",
+        "Mux(self._first, base, base + 1)",
+        "Mux(self._first, base - 1, base + 1)",
         "broadcast.address",
         "deep",
     ),
@@ -296,7 +300,10 @@ MUTANTS = {
         "small",
     ),
     "output rows begin at the second class": Mutant(
-        "sequencer", "Mux(gram, 0, self.output_row))", "Mux(gram, 0, self.output_row ^ 1))", "broadcast.address"
+        "sequencer",
+        "Mux(self._at_gram, 0, self.output_row))",
+        "Mux(self._at_gram, 0, self.output_row ^ 1))",
+        "broadcast.address",
     ),
     "an output group does not wait for the error unit": Mutant(
         "sequencer", "(~self._opens | self.error_idle)", "Const(1)", "sequencer.row", "stalled"
@@ -321,7 +328,7 @@ MUTANTS = {
         "sequencer.activate",
     ),
     "a sweep begins before the load is written": Mutant(
-        "sequencer", "self.sample_complete & ~self._unwritten", "self.sample_complete", "sequencer.state", "walks"
+        "sequencer", "return ~self._unwritten", "return Const(1)", "sequencer.state", "walks"
     ),
     "a loaded row has a word too many": Mutant(
         "sequencer", "Mux(lane_next == 0, tiles, tiles - 1)", "Mux(lane_next == 0, tiles, tiles)", "broadcast.tile"
