@@ -10,8 +10,7 @@ from dfarray.trace import index_bits
 class DenseSequencer(Sequencer):
     """As :class:`dfarray.hw.sequencer.Sequencer`, where no row is left out.
 
-    The rows of a sweep's slots, of its output groups, or of a LOAD or DUMP follow each other in the banks. ROW_COUNT
-    must not change during a LOAD or DUMP.
+    The rows of a sweep's slots, of its output groups, or of a LOAD or DUMP follow each other in the banks.
 
     A sample waits until the one before has had its last ACTIVATE and its first output row: until then what belongs to
     the sweep, and the inputs' gram, stay where they are.
@@ -57,14 +56,8 @@ class DenseSequencer(Sequencer):
     def _place_words(self, m):
         pass
 
-    def _begin_words(self, m):
-        m.d.sync += self._address.eq(Mux(self.start_sweep, 0, self.settings.row_first))
-
-    def _at_last_row_of_words(self):
-        return self.row + 1 == self.settings.row_count
-
-    def _next_row_of_words(self, m):
-        m.d.sync += self._address.eq(self._address + 1)
+    def _first_row_of_words(self):
+        return Mux(self.start_sweep, 0, super()._first_row_of_words())
 
 
 def make_sequencer(config: Configuration) -> Sequencer:

@@ -642,7 +642,8 @@ class Sequencer(wiring.Component):
             with m.Elif(waiting.dump):
                 self._enter(m, State.DUMP)
                 m.d.comb += self._consumed.dump.eq(1)
-        self._begin_words(m)
+        # What a LOAD or DUMP would begin with.
+        m.d.sync += [self._address.eq(self._first_row_of_words()), self._rows_left.eq(settings.row_count)]
         return reseeds
 
     def _load(self, m, loads):
@@ -686,15 +687,8 @@ class Sequencer(wiring.Component):
         with m.If(self._moves_words):
             m.d.comb += self.decision.base.eq(self._address)
 
-    def _begin_words(self, m):
-        """What a LOAD or DUMP would begin with: kept ready in IDLE."""
-        m.d.sync += [self._address.eq(self.settings.row_first), self._rows_left.eq(self.settings.row_count)]
-
-    def _next_row_of_words(self, m):
-        m.d.sync += [self._address.eq(self._address + 1), self._rows_left.eq(self._rows_left - 1)]
-
-    def _at_last_row_of_words(self):
-        return self._rows_left == 1
+    def _first_row_of_words(self):
+        return self.settings.row_first
 
     def _count_words(self, m, loads, tick):
         """Rows of words loaded, or dumped the cycle before; after the last one, IDLE."""
@@ -703,7 +697,7 @@ class Sequencer(wiring.Component):
         # With the next word.
         load_ends, dump_ends = Signal(name="load_ends"), Signal(name="dump_ends")
         # A row has two words at least, so this is known in time.
-        last_row = delay(m, self._at_last_row_of_words(), 1, "last_row")
+        last_row = delay(m, self._rows_left == 1, 1, "last_row")
         moves, row_ends = Signal(name="word_moves"), Signal(name="row_of_words_ends")
         transferred = delay(m, self.dump_transfer, 1, "transferred", reset_less=False)
         m.d.comb += [
@@ -717,8 +711,9 @@ class Sequencer(wiring.Component):
                 dump_ends.eq(self._dumps & (left == 2)),
             ]
         with m.If(row_ends):
-            self._next_row_of_words(m)
             m.d.sync += [
+                self._address.eq(self._address + 1),
+                self._rows_left.eq(self._rows_left - 1),
                 self.row.eq(Mux(last_row, 0, self.row + 1)),
                 self._requested.eq(0),
             ]
