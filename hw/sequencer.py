@@ -643,7 +643,7 @@ class Sequencer(wiring.Component):
                 self._enter(m, State.DUMP)
                 m.d.comb += self._consumed.dump.eq(1)
         # What a LOAD or DUMP would begin with.
-        m.d.sync += [self._address.eq(self._first_row_of_words()), self._rows_left.eq(settings.row_count)]
+        m.d.sync += [self._address.eq(self._first_row_of_words()), self._rows_left.eq(self.settings.row_count)]
         return reseeds
 
     def _load(self, m, loads):

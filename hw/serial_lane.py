@@ -44,11 +44,26 @@ def below_weight(config: Configuration, noise: Value, lane: int) -> Value:
     return ~noise.rotate_left(5 * lane % 32)[:bits]
 
 
+def half_of_z(config: Configuration) -> int:
+    """What rounds a pre-activation, at the sum's binary point."""
+    formats = config.formats
+    return 1 << max(0, formats.product_fraction - formats.preactivation.fraction_bits) >> 1
+
+
+def correction_minuend(config: Configuration) -> int:
+    """From what delta x gram is subtracted, so that dropping bits leaves minus kappa and :func:`half_of_z`.
+
+    Minus kappa is floor((2^(n-1) - 1 - p) / 2^n), n the bits that are dropped.
+    """
+    shift, half = config.correction_shift, half_of_z(config)
+    return (half << shift) + (1 << shift >> 1) - (shift > 0) if shift >= 0 else half >> -shift
+
+
 class SerialLane(wiring.Component):
     """As :class:`dfarray.hw.lane.Lane`, a row at most every other cycle.
 
-    ``minuend - delta * x``, bits below the weight dropped, is the updated weight; less a half that is dropped, it is
-    what an ACTIVATE adds to the sum. Sum and correction stay in the multipliers: nothing follows before they are used.
+    ``minuend - delta * x``, bits below the weight dropped, is the updated weight, and of an ACTIVATE what is added to
+    the sum. Sum and correction stay in the multipliers: nothing follows before they are used.
 
     Parameters
     ----------
@@ -72,8 +87,9 @@ class SerialLane(wiring.Component):
     activations : In(lane_activations)
     total : Out(signed)
         An output row's product, or the sum so far; 5 cycles after the packet.
-    negative_correction : Out(signed)
-        Minus kappa, from 2 cycles after an ACTIVATE until the next packet's update.
+    rounded_correction : Out(signed)
+        Minus kappa, and the half that rounds the pre-activation; from 2 cycles after an ACTIVATE until the next
+        packet's update.
     saturated : Out(1)
         The weight that is written was clipped.
 
@@ -95,7 +111,10 @@ class SerialLane(wiring.Component):
         self.correction = Signal(signed(correction_width(config)))
         self._factor = signed(max(delta.width, formats.activation.width))
         products = formats.delta.width + max(formats.activation.width, config.gram.width)
-        self._difference = signed(max(weight.width + formats.update_shift, products) + 1)
+        self._activate = correction_minuend(config)
+        self._rest = half_of_z(config) % (1 << max(0, -config.correction_shift))
+        widest = max(weight.width + formats.update_shift, products, self._activate.bit_length() + 1)
+        self._difference = signed(widest + 1)
         strobed = data.StructLayout({"enable": 1, "value": delta})
         super().__init__(
             {
@@ -106,7 +125,9 @@ class SerialLane(wiring.Component):
                 "swap": In(1),
                 "activations": In(lane_activations(config)),
                 "total": Out(signed(max(config.accumulator.width, len(self.write_data) + formats.activation.width))),
-                "negative_correction": Out(signed(correction_width(config) + 1)),
+                "rounded_correction": Out(
+                    signed(max(correction_width(config), half_of_z(config).bit_length() + 1) + 1)
+                ),
                 "saturated": Out(1),
             }
         )
@@ -133,7 +154,7 @@ class SerialLane(wiring.Component):
             update.minuend.eq(
                 Mux(
                     command.activates,
-                    Const((1 << max(0, config.correction_shift) >> 1) - (config.correction_shift > 0)),
+                    Const(self._activate),
                     Cat(below_weight(config, noise, self._index), read).as_signed(),
                 )
             ),
@@ -171,13 +192,15 @@ class SerialLane(wiring.Component):
             forward.add.eq(command.sums),
             forward.clips.eq(~command.alone),
             self.total.eq(forward.total),
-            self.negative_correction.eq(update.difference >> shift if shift >= 0 else update.difference << -shift),
+            self.rounded_correction.eq(
+                update.difference >> shift if shift >= 0 else (update.difference << -shift) + self._rest
+            ),
         ]
         with m.If(command.shows):
             m.d.sync += self.result.eq(forward.total)
         corrected = delay(m, command.activates, 2, "corrected", reset_less=False)
         with m.If(corrected):
-            m.d.sync += self.correction.eq(-self.negative_correction)
+            m.d.sync += self.correction.eq(half_of_z(config) - self.rounded_correction)
         return m
 
     def _own_factor(self, m):

@@ -5,13 +5,13 @@ from amaranth.lib import data
 
 from dfarray.configuration import Configuration
 from dfarray.hw.activation import ActivationUnit
-from dfarray.hw.arithmetic import adder_tree, delay, q_shape, round_half_up, saturate
+from dfarray.hw.arithmetic import adder_tree, delay, held, odd_cycles, q_shape, round_half_up, saturate
 from dfarray.hw.bias_tile import BiasTile
 from dfarray.hw.blocks import block_ram
 from dfarray.hw.packets import Kind, collect_token
 from dfarray.hw.serial import SerialProduct
 from dfarray.hw.serial_bias import SerialBiasTile
-from dfarray.hw.serial_decoder import SerialDecoder
+from dfarray.hw.serial_decoder import SerialDecoder, even_cycle
 from dfarray.hw.serial_lane import SerialLane
 from dfarray.hw.tile import Tile
 from dfarray.trace import index_bits
@@ -39,12 +39,24 @@ class SerialTile(Tile):
         self._activation_start = decoder.activation
         widest = len(self.lanes[0].write_data) + self._config.formats.activation.width
         products = [lane.total[:widest].as_signed() for lane in self.lanes]
-        total = adder_tree(m, products, "product_sum")
         m.d.sync += [
             self.partial.valid.eq(decoder.partial_valid),
-            self.partial.value.eq(self.partial_in.value + total),
+            self.partial.value.eq(self.partial_in.value + self._sum(m, products)),
         ]
         m.d.comb += self.partial_out.eq(self.partial)
+
+    def _sum(self, m, products):
+        """The products' sum when the partial register wants it, ceil(log2 L) cycles after them."""
+        if len(products) <= 2:
+            return adder_tree(m, products, "product_sum")
+        # The first sums stay for two cycles, so the last ones are made in the partial register.
+        first = even_cycle(self._config, odd_cycles(m), self._index, 5)
+        pairs = [sum(products[k : k + 2]) for k in range(0, len(products), 2)]
+        sums = [held(m, pair, 1, f"product_pair_{k}", first) for k, pair in enumerate(pairs)]
+        half = 1 << ((len(sums) - 1).bit_length() - 1)
+        missing = (half - 1).bit_length() - (len(sums) - half - 1).bit_length()
+        upper = delay(m, adder_tree(m, sums[half:], "product_upper"), missing, "product_late")
+        return adder_tree(m, sums[:half], "product_lower") + upper
 
     def _activate(self, m, derivatives):
         """Lane after lane: sum and correction to activation, which joins those of the two samples before.
@@ -62,15 +74,13 @@ class SerialTile(Tile):
         self._asked_lane = Signal(bits, name="asked_lane")  # Weights are read when nothing is activated.
         chosen = Mux(taken, turn, self._asked_lane)
         self._chosen = Array(lane.total for lane in lanes)[chosen]
-        correction = Array(lane.negative_correction for lane in lanes)[turn]
-
-        # Subtract, round: a cycle each.
-        difference = delay(m, self._chosen + correction, 1, "difference")
+        correction = Array(lane.rounded_correction for lane in lanes)[turn]
         shift = formats.product_fraction - formats.preactivation.fraction_bits
-        exact = delay(m, round_half_up(difference, shift), 1, "rounded_z")
+        total = self._chosen + correction
+        exact = delay(m, total >> shift if shift >= 0 else total << -shift, 1, "exact_z")
         m.submodules.activation = activation = ActivationUnit(config, len(exact))
         m.d.comb += activation.exact.eq(exact)
-        steps = 2 + activation.latency
+        steps = 1 + activation.latency
         strobe = delay(m, taken, steps, "activation_strobe", reset_less=False)
         lane_before = delay(m, turn, steps - 1, "lane_before")
         at_lane = delay(m, lane_before, 1, "at_lane")
@@ -110,21 +120,19 @@ class SerialTile(Tile):
     def _collect(self, m):
         config = self._config
         token, valid, kind = Signal(collect_token(config)), Signal(), Signal(Kind)
-        word = Signal.like(self.returned.value, name="returned_word", reset_less=True)
-        m.d.sync += [token.eq(self.token_in), self.token_out.eq(token)]
-        m.d.comb += self._asked_lane.eq(token.lane)
-        weight = self._chosen[: config.formats.weight.width].as_signed()
-        # Activations of the last hidden layer stay where they are.
-        if len(config.network.layers) > 3:
-            activation = Array(Value.cast(register.current) for register in self.activations)[token.lane].as_signed()
-            m.d.sync += word.eq(Mux(token.kind == Kind.HIDDEN, activation, weight))
-        else:
-            m.d.sync += word.eq(weight)
         m.d.sync += [
+            token.eq(self.token_in),
+            self.token_out.eq(token),
             valid.eq(token.valid & (token.count > self._index)),
             kind.eq(token.kind),
+            self._asked_lane.eq(token.lane),
             self.returned.eq(self.return_in),
         ]
+        word = self._chosen[: config.formats.weight.width].as_signed()
+        # Activations of the last hidden layer stay where they are.
+        if len(config.network.layers) > 3:
+            activations = Array(Value.cast(register.current) for register in self.activations)
+            word = Mux(kind == Kind.HIDDEN, activations[self._asked_lane].as_signed(), word)
         with m.If(valid):
             m.d.sync += [self.returned.valid.eq(1), self.returned.kind.eq(kind), self.returned.value.eq(word)]
         m.d.comb += self.return_out.eq(self.returned)

@@ -86,7 +86,7 @@ SHAPES = {
         gaps=20,
         load=True,
     ),
-    "an iCE40 of two tiles and two layers": Run(
+    "an iCE40 of two tiles and two layers, whose accumulator saturates": Run(
         accelerator(
             [7, 6, 5, 3],
             2,
@@ -94,7 +94,7 @@ SHAPES = {
             family="ice40up5k",
             zero_skipping=False,
             rounding="stochastic",
-            formats=ICEBREAKER_FORMATS,
+            formats=ICEBREAKER_FORMATS | {"accumulator": "Q1.20"},
         ),
         events=True,
         freeze=0b101,
