@@ -3,6 +3,7 @@
 from amaranth.hdl import Mux, Signal
 
 from dfarray.configuration import Configuration
+from dfarray.hw.arithmetic import delay
 from dfarray.hw.sequencer import Sequencer
 from dfarray.trace import index_bits
 
@@ -22,6 +23,9 @@ class DenseSequencer(Sequencer):
         m = super().elaborate(platform)
         m.d.comb += self.error_context.settings.eq(self._sweep)
         return m
+
+    def _was_decided(self, m, packets):
+        return delay(m, packets.any(), 1, "decided", reset_less=False)
 
     def _latches_sweep(self):
         return self.start_sweep

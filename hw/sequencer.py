@@ -216,7 +216,7 @@ class Sequencer(wiring.Component):
             phase = Signal()
             m.d.sync += phase.eq(~phase)
             tick = ~phase
-        decided = delay(m, Cat(self.decision[name] for name in PACKETS), 1, "decided", reset_less=False).any()
+        decided = self._was_decided(m, Cat(self.decision[name] for name in PACKETS))
         unsettled = self._timer(m, decided, latency.settle - 1, "unsettled")
         quiet, was_quiet = Signal(name="quiet"), Signal(init=1, name="was_quiet")
         rests, flushes = Signal(init=1, name="rests"), Signal(name="flushes")
@@ -263,6 +263,10 @@ class Sequencer(wiring.Component):
         self._change_state(m)
         m.d.comb += self.busy.eq(~(self._idles & was_quiet) | self._asked | self.sample_complete)
         return m
+
+    def _was_decided(self, m, packets):
+        """Whether a packet was decided in the cycle before."""
+        return delay(m, packets, 1, "decided", reset_less=False).any()
 
     def _change_state(self, m):
         """Each flag from what it waits for alone: IDLE comes behind every other state, and they behind IDLE."""

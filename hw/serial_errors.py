@@ -78,18 +78,19 @@ class SerialSoftmaxErrors(_SerialSource):
         active, number = self._scan(m, self.start, "exponential")
         distance = delay(m, self.largest - self.logit, 1, "distance")
         total, summed = Signal(fraction + classes.bit_length()), Signal()
+        stored = Signal.like(number, name="stored")
         m.d.comb += [
             self.read_class.eq(number),
             entry.read_address.eq(Mux(distance >= len(table), len(table) - 1, distance)),
             powers.write_enable.eq(delay(m, active, 3, "exponential_valid", reset_less=False)),
-            powers.write_address.eq(delay(m, number, 3, "exponential_index")),
+            powers.write_address.eq(stored),
             powers.write_data.eq(entry.read_data),
         ]
-        m.d.sync += summed.eq(powers.write_enable & (powers.write_address == classes - 1))
+        m.d.sync += summed.eq(powers.write_enable & (stored == classes - 1))
         with m.If(self.start):
-            m.d.sync += total.eq(0)
+            m.d.sync += [total.eq(0), stored.eq(0)]
         with m.Elif(powers.write_enable):
-            m.d.sync += total.eq(total + entry.read_data)
+            m.d.sync += [total.eq(total + entry.read_data), stored.eq(stored + 1)]
 
         places, inverse = self._reciprocal(m, total)
         index, first = self._frames(m, summed)
