@@ -520,12 +520,12 @@ MUTANTS = {
     "a seed of zero": Mutant("noise", "self.seed[0] | ~self.seed.any()", "self.seed[0]", "", "registers"),
     # Event counters
     "events before a look counted again": Mutant(
-        "event_counters", "Mux(looks, 0, count)", "count", "BUSY_CYCLES", "counters"
+        "event_counters", "count.eq(amount)", "count.eq(count + amount)", "BUSY_CYCLES", "counters"
     ),
     "events of the cycle of a look lost": Mutant(
         "event_counters",
-        "Mux(looks, 0, count) + self.amounts[name]",
-        "Mux(looks, 0, count + self.amounts[name])",
+        "count.eq(amount)",
+        "count.eq(0)",
         "BUSY_CYCLES",
         "counters",
     ),
