@@ -504,8 +504,8 @@ MUTANTS = {
     # Registers
     "strobes of bytes ignored": Mutant(
         "registers",
-        "with m.If(self._written.strobe[bit // 8]):",
-        "with m.If(self._written.strobe.any()):",
+        "writes & chosen[name] & strobe[bit // 8]",
+        "writes & chosen[name] & strobe.any()",
         "",
         "registers",
     ),
