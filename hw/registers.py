@@ -15,6 +15,10 @@ STEPS = 3
 """Cycles from a request to its end, unless a counter is read."""
 
 
+PAGE_BITS = 6
+"""Of an address within the registers that are not counters, all of which are in page 0."""
+
+
 class RegisterBus(wiring.Signature):
     """One request after the other, seen from who asks.
 
@@ -92,8 +96,11 @@ class RegisterFile(wiring.Component):
         plain = [name for name, register in self._map.items() if register.offset < FIRST_COUNTER]
         # Which register the address is that of, a bit each, a cycle after it.
         chosen = {name: Signal(name=f"is_{name.lower()}") for name in plain}
+        page, place = self.bus.address[PAGE_BITS:], self.bus.address[2:PAGE_BITS]
         for name, is_chosen in chosen.items():
-            m.d.sync += is_chosen.eq(self.bus.address[2:] == self._map[name].offset >> 2)
+            m.d.sync += is_chosen.eq(place == self._map[name].offset >> 2)
+            with m.If(page.any()):
+                m.d.sync += is_chosen.eq(0)
         steps = self._step(m)
         self._write(m, values, asked, chosen, steps[0] & self.bus.write)
         self._pass_on(m, values, asked, refused)
@@ -105,7 +112,7 @@ class RegisterFile(wiring.Component):
             settings.rate_mantissa.eq(values["LEARNING_RATE"][:8]),
             settings.rate_exponent.eq(values["LEARNING_RATE"][8:]),
             settings.freeze.eq(values["FREEZE"]),
-            settings.seed.eq(values["SEED"]),
+            settings.seed.eq(values.get("SEED", 0)),
             settings.row_first.eq(values["ROW_FIRST"]),
             settings.row_count.eq(values["ROW_COUNT"]),
         ]

@@ -59,7 +59,7 @@ class Executor(wiring.Component):
         Strobe: a byte of it came.
     give_up : Out(1)
         Strobe: none has come for too long.
-    slot, begin, data, write, finish, spare, send, sending, occupied
+    slot, begin, data, write, finish, filled, send, sending, occupied
         Of :class:`dfarray.fpga.link.replies.ReplyStore`.
     counters : In
         ``COUNTER_BITS`` each, see :data:`dfarray.fpga.link.protocol.COUNTERS`.
@@ -100,7 +100,7 @@ class Executor(wiring.Component):
                 "head": In(8),
                 "data": Out(8),
                 "slot": Out(range(parameters.slots)),
-                "spare": In(range(parameters.slot_bytes)),
+                "filled": In(range(parameters.slot_bytes)),
                 "counters": In(COUNTER_BITS * len(COUNTERS)),
                 "samples": Out(sample_stream(config)),
                 "results": In(stream_of(logit=q_shape(formats.logit), prediction=classes, last=1)),
@@ -207,6 +207,10 @@ class Executor(wiring.Component):
         }
         return Array(of_source[source] for source in Source)
 
+    def _room(self, size):
+        """Whether the reply's payload, behind COBS' byte, has room for so many bytes more."""
+        return self.filled <= 1 + self._parameters.reply_bytes - size
+
     def _shift(self, m, value):
         m.d.comb += [self._shifts.eq(1), self._shifted.eq(value)]
 
@@ -256,9 +260,10 @@ class Executor(wiring.Component):
                 m.d.sync += self._index.eq(0)
                 m.next = "DISPATCH"
         with m.State("DISPATCH"):
-            behind, following = Signal(8), Signal(8)
+            behind = Signal(8)
+            following = self._sequence + 1
             nonce = Cat(self._sequence, self._argument)
-            m.d.comb += [behind.eq(self._expected - self._sequence), following.eq(self._sequence + 1)]
+            m.d.comb += behind.eq(self._expected - self._sequence)
             m.next = "BEGIN"
             with m.If(opcode == Command.HELLO):
                 with m.If(self.session & (nonce == self._nonce)):
@@ -317,7 +322,7 @@ class Executor(wiring.Component):
                     m.next = "GATHER"
                 with m.Case(Command.DUMP):
                     m.d.sync += self._argument.eq(self._argument - 1)
-                    with m.If(self._argument.any() & (self.spare >= weight_bytes(self._config))):
+                    with m.If(self._argument.any() & self._room(weight_bytes(self._config))):
                         m.next = "WEIGHT_OUT"
                 with m.Case(Command.DIGEST):
                     m.d.sync += self._hidden.eq(1)
@@ -371,7 +376,7 @@ class Executor(wiring.Component):
             gives_up = self._wait(m, results.valid)
             with m.If(results.valid & ~self._whole):
                 m.next = "ANSWERED"
-                with m.If(self.spare >= logit_bytes(self._config)):
+                with m.If(self._room(logit_bytes(self._config))):
                     self._emit(m, Source.LOGIT)
             with m.Elif(gives_up):
                 m.next = "REST"

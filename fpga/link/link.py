@@ -83,7 +83,7 @@ class ByteLink(wiring.Component):
             executor.received.eq(self.valid),
             executor.counters.eq(Cat(counts)),
             executor.busy.eq(self.busy),
-            executor.spare.eq(replies.spare),
+            executor.filled.eq(replies.filled),
             executor.sending.eq(replies.sending),
             executor.occupied.eq(replies.occupied),
             replies.slot.eq(executor.slot),
