@@ -41,7 +41,7 @@ def test_a_wrong_link_is_found_out(what, pattern, instead, tmp_path, monkeypatch
     simplify = boards.simplify
 
     def spoilt(text, top):
-        assigned = re.compile(rf"^(  assign \\?\S*{pattern}\s*=) .*;$", re.M)
+        assigned = re.compile(rf"^((?:  assign \\?\S*| +){pattern}\s*=) .*;$", re.M)
         # The executor has a CRC too, of which nobody looks at the match.
         text, count = assigned.subn(rf"\1 {instead};", text)
         assert count, what
