@@ -7,7 +7,7 @@ from zlib import crc32
 from dfarray.configuration import Configuration, Rounding
 from dfarray.event_counters import EVENT_COUNTERS
 
-MAGIC = 0xDFA0_0004
+MAGIC = 0xDFA0_0005
 ADDRESS_BITS = 9
 
 FIRST_COUNTER = 0x100
@@ -87,7 +87,8 @@ def register_map(config: Configuration) -> tuple[Register, ...]:
     rw, ro, strobe = Access.READ_WRITE, Access.READ_ONLY, Access.STROBE
     rate, layers, rows = config.training.rate, len(config.network.layers) - 1, config.array.bank_rows
     rows_bits = rows.bit_length()
-    noise = (config.training.seed or 1) if config.training.rounding is Rounding.STOCHASTIC else 0
+    stochastic = config.training.rounding is Rounding.STOCHASTIC
+    noise = (config.training.seed or 1) if stochastic else 0
     return (
         Register("ID", 0x00, ro, (Field("id", 0, 32, "Magic number and version of this map", MAGIC),)),
         Register(
@@ -138,8 +139,17 @@ def register_map(config: Configuration) -> tuple[Register, ...]:
         Register(
             "SEED",
             0x1C,
-            rw,
-            (Field("seed", 0, 32, "Writing restarts the rounding noise (flushes first)", config.training.seed),),
+            # With nearest rounding there is nothing that it would be kept for.
+            rw if stochastic else strobe,
+            (
+                Field(
+                    "seed",
+                    0,
+                    32,
+                    "Writing restarts the rounding noise (flushes first)",
+                    config.training.seed if stochastic else 0,
+                ),
+            ),
         ),
         Register("ROW_FIRST", 0x20, rw, (Field("row", 0, rows_bits, "First row of load and dump"),)),
         Register(

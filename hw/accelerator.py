@@ -6,12 +6,13 @@ from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import q_shape
+from dfarray.hw.axi import AxiFront, AxiLite
 from dfarray.hw.core import Core
-from dfarray.hw.registers import AxiLite, RegisterFile
+from dfarray.hw.registers import RegisterBus, RegisterFile
 from dfarray.trace import index_bits
 
 
-class Accelerator(wiring.Component):
+class BareAccelerator(wiring.Component):
     """A network that trains on the samples streamed into it.
 
     Parameters
@@ -28,10 +29,13 @@ class Accelerator(wiring.Component):
         C logits a sample, class 0 first.
     weights_in, weights_out : {valid, ready, data}
         Bulk weights of the load and dump commands: tile fastest, then lane, then row.
-    registers : In AXI4-Lite
+    registers : In RegisterBus
     busy : Out(1)
         A sample or command is waiting or under way; a cycle before STATUS tells.
     """
+
+    port: wiring.Signature = RegisterBus()
+    """Of the registers."""
 
     def __init__(self, config: Configuration, weights):
         formats, classes = config.formats, index_bits(config.network.classes)
@@ -57,7 +61,7 @@ class Accelerator(wiring.Component):
                 "results": Out(ready_valid(logit=q_shape(formats.logit), prediction=classes, last=1)),
                 "weights_in": In(weight),
                 "weights_out": Out(weight),
-                "registers": In(AxiLite()),
+                "registers": In(self.port),
                 "busy": Out(1),
             }
         )
@@ -66,7 +70,7 @@ class Accelerator(wiring.Component):
         m = Module()
         m.submodules.core = core = self.core
         m.submodules.register_file = registers = self._register_file
-        wiring.connect(m, wiring.flipped(self.registers), registers.bus)
+        self._reach(m, registers.bus)
         m.d.comb += [
             core.settings.eq(registers.settings),
             core.command.eq(registers.command),
@@ -94,3 +98,18 @@ class Accelerator(wiring.Component):
             self.weights_out.data.eq(core.weights_out.payload),
         ]
         return m
+
+    def _reach(self, m, bus):
+        """Connect the port to the register file."""
+        wiring.connect(m, wiring.flipped(self.registers), bus)
+
+
+class Accelerator(BareAccelerator):
+    """The same with AXI4-Lite for its registers."""
+
+    port = AxiLite()
+
+    def _reach(self, m, bus):
+        m.submodules.front = front = AxiFront()
+        wiring.connect(m, wiring.flipped(self.registers), front.axi)
+        wiring.connect(m, front.bus, bus)

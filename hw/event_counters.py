@@ -13,8 +13,9 @@ from dfarray.hw.blocks import lut_ram
 from dfarray.latency import REOPEN
 from dfarray.trace import index_bits
 
-READ = 2
-"""From a word's address to the word: a register behind the choice among the memory's blocks, before the adder."""
+READ, READ_SERIAL = 2, 1
+"""From a word's address to the word: a register behind the choice among the memory's blocks, before the adder; none in
+a small and slow family, whose memory is one block."""
 
 
 @dataclass(frozen=True)
@@ -104,24 +105,30 @@ class EventCounters(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         rates = event_rates(self._config)
+        read = READ_SERIAL if self._config.latency.serial else READ
         place = Signal(range(WALK))
         m.d.sync += place.eq(place + 1)
+        word, counter = place[: index_bits(WORDS)], place[index_bits(WORDS) :]
         taken = []
         for number, name in enumerate(EVENT_COUNTERS):
-            count = Signal(range(rates[name].in_a_walk + 1), name=name.lower())
+            count, amount = Signal(range(rates[name].in_a_walk + 1), name=name.lower()), self.amounts[name]
             looks = Signal(init=number == 0, name=f"looks_{number}")
-            m.d.sync += looks.eq(place == (WORDS * number - 1) % WALK)
-            m.d.sync += count.eq(Mux(looks, 0, count) + self.amounts[name])
+            m.d.sync += [looks.eq(0), count.eq(count + amount)]
+            with m.If(word == WORDS - 1):
+                m.d.sync += looks.eq(counter == (number - 1) % (WALK // WORDS))
+            # Beyond the amount's bits that is a reset, not another operand of the adder.
+            with m.If(looks):
+                m.d.sync += count.eq(amount)
             taken.append(Mux(looks, count, 0))
-        counted = Signal(max(len(count) for count in taken))
         # To be added in the next cycle: what was counted, or the carry of the counter's word before.
-        more = Signal.like(counted)
-        m.submodules.memory = memory = lut_ram(self._config.array.family, unsigned(WORD_BITS), WALK, latency=READ)
-        before = delay(m, place, READ, "place_before", reset_less=False)
+        counted = delay(m, any_of(taken), read - 1, "counted", reset_less=False)
+        more = Signal(max(len(count) for count in taken))
+        m.submodules.memory = memory = lut_ram(self._config.array.family, unsigned(WORD_BITS), WALK, latency=read)
+        before = delay(m, place, read, "place_before", reset_less=False)
         # The memory has shown a word, whatever was in its registers before.
-        runs = delay(m, Const(1), READ, "runs", reset_less=False)
+        runs = delay(m, Const(1), read, "runs", reset_less=False)
         total = Signal(max(WORD_BITS, len(more)) + 1)
-        asked = delay(m, self.wanted, 1, "asked", reset_less=False)
+        asked = delay(m, self.wanted, read - 1, "asked", reset_less=False)
         m.d.comb += [
             total.eq(memory.read_data + more),
             memory.read_address.eq(place),
@@ -131,7 +138,7 @@ class EventCounters(wiring.Component):
             self.word.eq(total),
             self.low.eq(self.wanted & asked & (before == Cat(Const(0, 1), self.upper, self.index))),
         ]
-        m.d.sync += [counted.eq(any_of(taken)), self.high.eq(self.low)]
+        m.d.sync += self.high.eq(self.low)
         with m.If(runs):
             m.d.sync += more.eq(counted | total[WORD_BITS:])
         return m

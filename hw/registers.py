@@ -1,44 +1,44 @@
-"""The register file behind an AXI4-Lite port; :mod:`dfarray.register_map` is its specification."""
+"""The register file and its bus; :mod:`dfarray.register_map` is its specification."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
 from dfarray.event_counters import EVENT_COUNTERS, WORD_BITS
-from dfarray.hw.arithmetic import delay, one_of
+from dfarray.hw.arithmetic import any_of, delay
 from dfarray.hw.event_counters import EventCounters, event_amounts
 from dfarray.hw.settings import COMMANDS, settings_layout
 from dfarray.register_map import ADDRESS_BITS, FIRST_COUNTER, Access, register_map
 
-OKAY, SLAVE_ERROR = 0b00, 0b10
+STEPS = 3
+"""Cycles from a request to its end, unless a counter is read."""
 
 
-class AxiLite(wiring.Signature):
-    """AXI4-Lite with 32-bit data, seen from the manager. Source: ARM IHI 0022."""
+PAGE_BITS = 6
+"""Of an address within the registers that are not counters, all of which are in page 0."""
+
+
+class RegisterBus(wiring.Signature):
+    """One request after the other, seen from who asks.
+
+    ``valid`` and all of the request hold until the cycle of ``done``, and at least a cycle lies between two requests.
+    A read has two ``beat``s, the second with ``done``: ``word`` is the lower half of the register, then the upper one.
+    ``refused`` counts with ``done``.
+    """
 
     def __init__(self):
         super().__init__(
             {
-                "awaddr": Out(ADDRESS_BITS),
-                "awprot": Out(3),
-                "awvalid": Out(1),
-                "awready": In(1),
-                "wdata": Out(32),
-                "wstrb": Out(4),
-                "wvalid": Out(1),
-                "wready": In(1),
-                "bresp": In(2),
-                "bvalid": In(1),
-                "bready": Out(1),
-                "araddr": Out(ADDRESS_BITS),
-                "arprot": Out(3),
-                "arvalid": Out(1),
-                "arready": In(1),
-                "rdata": In(32),
-                "rresp": In(2),
-                "rvalid": In(1),
-                "rready": Out(1),
+                "valid": Out(1),
+                "write": Out(1),
+                "address": Out(ADDRESS_BITS),
+                "data": Out(2 * WORD_BITS),
+                "strobe": Out(4),
+                "done": In(1),
+                "refused": In(1),
+                "beat": In(1),
+                "word": In(WORD_BITS),
             }
         )
 
@@ -46,18 +46,18 @@ class AxiLite(wiring.Signature):
 class RegisterFile(wiring.Component):
     """Settings, command strobes, status and event counters.
 
-    An unknown address and a write to a read-only register answer SLVERR and change nothing. Byte strobes are
+    An unknown address and a write to a read-only register are refused and change nothing. Byte strobes are
     honoured. A load or dump whose rows leave the bank, or of no row, sets STATUS.refused and is not passed on.
 
     Attributes
     ----------
-    bus : In AxiLite
-        A write answers one cycle after its address and data, a read three cycles after its address; a read of a
-        counter three cycles after it was looked at.
+    bus : In RegisterBus
+        Done three cycles after the request; the read of a counter two cycles and the memory's latency after it was
+        looked at.
     settings : Out(settings_layout)
-        Change two cycles after the write is accepted.
+        Change two cycles after the request to write them.
     command : Out
-        Strobes, a cycle later: whether the rows of a load or dump are allowed is found in between.
+        Strobes, two cycles later: whether the rows of a load or dump are allowed is found in between.
     commanded : Out(1)
         A command was written, and the array does not know yet.
     busy, pending : In
@@ -72,7 +72,7 @@ class RegisterFile(wiring.Component):
         self._map = {register.name: register for register in register_map(config)}
         super().__init__(
             {
-                "bus": In(AxiLite()),
+                "bus": In(RegisterBus()),
                 "settings": Out(settings_layout(config)),
                 "command": Out(COMMANDS),
                 "commanded": Out(1),
@@ -93,13 +93,18 @@ class RegisterFile(wiring.Component):
         refused = Signal()
         asked = Signal(COMMANDS)
         self._checked = Signal(COMMANDS, name="checked")
-        # A write a cycle after it was accepted; ``chosen``: which register it goes to, a bit each.
-        self._written = Signal(
-            data.StructLayout({"valid": 1, "chosen": len(values) + 1, "data": 32, "strobe": 4}), name="written"
-        )
-        self._write(m, values, asked)
+        plain = [name for name, register in self._map.items() if register.offset < FIRST_COUNTER]
+        # Which register the address is that of, a bit each, a cycle after it.
+        chosen = {name: Signal(name=f"is_{name.lower()}") for name in plain}
+        page, place = self.bus.address[PAGE_BITS:], self.bus.address[2:PAGE_BITS]
+        for name, is_chosen in chosen.items():
+            m.d.sync += is_chosen.eq(place == self._map[name].offset >> 2)
+            with m.If(page.any()):
+                m.d.sync += is_chosen.eq(0)
+        steps = self._step(m)
+        self._write(m, values, asked, chosen, steps[0] & self.bus.write)
         self._pass_on(m, values, asked, refused)
-        self._read(m, values, asked, refused)
+        self._read(m, values, asked, refused, chosen, steps)
         settings = self.settings
         m.d.comb += [
             settings.train.eq(values["CONTROL"][0]),
@@ -107,52 +112,36 @@ class RegisterFile(wiring.Component):
             settings.rate_mantissa.eq(values["LEARNING_RATE"][:8]),
             settings.rate_exponent.eq(values["LEARNING_RATE"][8:]),
             settings.freeze.eq(values["FREEZE"]),
-            settings.seed.eq(values["SEED"]),
+            settings.seed.eq(values.get("SEED", 0)),
             settings.row_first.eq(values["ROW_FIRST"]),
             settings.row_count.eq(values["ROW_COUNT"]),
         ]
         return m
 
-    def _write(self, m, values, asked):
-        bus = self.bus
-        accept, written = Signal(), self._written
-        m.d.comb += [
-            accept.eq(bus.awvalid & bus.wvalid & (~bus.bvalid | bus.bready)),
-            bus.awready.eq(accept),
-            bus.wready.eq(accept),
-        ]
-        m.d.sync += asked.eq(0)
-        with m.If(bus.bready):
-            m.d.sync += bus.bvalid.eq(0)
-        writable = [*values, "COMMAND"]
-        chosen = Cat(bus.awaddr[2:] == self._map[name].offset >> 2 for name in writable)
+    def _step(self, m):
+        """A cycle after the request it goes through so many steps, or waits in the first for a counter to be read."""
+        bus, steps = self.bus, Signal(STEPS)
+        self._counts, self._is_counter = Signal(name="counts"), Signal(name="is_counter")
+        page, place = FIRST_COUNTER >> 2, bus.address[2:]
+        first = bus.valid & ~(steps.any() | self._counts)
         m.d.sync += [
-            written.valid.eq(accept),
-            written.chosen.eq(Mux(accept, chosen, 0)),
-            written.data.eq(bus.wdata),
-            written.strobe.eq(bus.wstrb),
+            self._is_counter.eq((place >= page) & (place < page + 2 * len(EVENT_COUNTERS)) & ~bus.write),
+            steps.eq(Cat(first, steps[0] & ~self._is_counter, steps[1])),
         ]
-        with m.If(accept):
-            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(Mux(chosen.any(), OKAY, SLAVE_ERROR))]
-        for name, is_written in zip(writable, written.chosen, strict=True):
-            with m.If(is_written):
-                if name != "COMMAND":
-                    self._store(m, self._map[name], values[name], asked)
-                    continue
-                with m.If(written.strobe[0]):
-                    m.d.sync += [
-                        asked.flush.eq(written.data[0]),
-                        asked.load.eq(written.data[1]),
-                        asked.dump.eq(written.data[2]),
-                    ]
+        return steps
 
-    def _store(self, m, register, target, asked):
-        for item in register.fields:
-            for bit in range(item.low, item.low + item.width):
-                with m.If(self._written.strobe[bit // 8]):
-                    m.d.sync += target[bit].eq(self._written.data[bit])
-        if register.name == "SEED":
+    def _write(self, m, values, asked, chosen, writes):
+        data, strobe = self.bus.data, self.bus.strobe
+        m.d.sync += asked.eq(0)
+        with m.If(writes & chosen["COMMAND"] & strobe[0]):
+            m.d.sync += [asked.flush.eq(data[0]), asked.load.eq(data[1]), asked.dump.eq(data[2])]
+        with m.If(writes & chosen["SEED"]):
             m.d.sync += asked.seed.eq(1)
+        for name, value in values.items():
+            for item in self._map[name].fields:
+                for bit in range(item.low, item.low + item.width):
+                    with m.If(writes & chosen[name] & strobe[bit // 8]):
+                        m.d.sync += value[bit].eq(data[bit])
 
     def _pass_on(self, m, values, asked, refused):
         rows = self._config.array.bank_rows
@@ -170,60 +159,43 @@ class RegisterFile(wiring.Component):
         with m.If(self._checked.load | self._checked.dump):
             m.d.sync += refused.eq(~allowed)
 
-    def _read(self, m, values, asked, refused):
+    def _read(self, m, values, asked, refused, chosen, steps):
         bus = self.bus
         m.submodules.counters = counters = EventCounters(self._config)
-        steps = (asked, self._checked, self.command)
-        m.d.comb += self.commanded.eq(Cat(step.as_value().any() for step in steps).any())
+        passed = (asked, self._checked, self.command)
+        m.d.comb += self.commanded.eq(Cat(step.as_value().any() for step in passed).any())
         busy = delay(m, self.busy | self.commanded, 1, "busy_or_commanded", reset_less=False)
         pending = delay(m, self.pending, 1, "pending", reset_less=False)
         readable = {
             **values,
             "ID": self._map["ID"].reset,
             "CONFIGURATION": self._map["CONFIGURATION"].reset,
-            "COMMAND": 0,
             "STATUS": Cat(busy, pending, refused),
             "NOISE": self.noise,
         }
-        # One read at a time, and none in two cycles after a write, which is about to change what is read. First its
-        # address, then the choice in each group of registers, then the choice of a group.
-        reading, chosen, known, counts = Signal(), Signal(), Signal(), Signal()
-        by_place = {self._map[name].offset >> 2: value for name, value in readable.items()}
-        groups = [Signal(32, name=f"group_{index}") for index in range(-(-(max(by_place) + 1) // 4))]
-        address, column, chosen_group = Signal(ADDRESS_BITS - 2), Signal(4), Signal(len(groups))
-        written = Cat(self._written.valid, delay(m, self._written.valid, 1, "written_before", reset_less=False)).any()
-        m.d.comb += bus.arready.eq(~(reading | chosen | counts | bus.rvalid | written))
-        with m.If(bus.arready):
-            m.d.sync += [address.eq(bus.araddr[2:]), column.eq(1 << bus.araddr[2:4])]
-        for index, group in enumerate(groups):
-            m.d.sync += group.eq(one_of(column, [Value.cast(by_place.get(4 * index + k, 0)) for k in range(4)]))
-        known_now, is_counter, place = Signal(), Signal(), address[: len(counters.index) + 1]
-        page = FIRST_COUNTER >> 2
-        m.d.comb += [
-            is_counter.eq((address >= page) & (address < page + 2 * len(EVENT_COUNTERS))),
-            counters.amounts.eq(delay(m, self.events, 1, "events", reset_less=False)),
-            counters.wanted.eq(counts),
-            Cat(counters.upper, counters.index).eq(place),
-        ]
-        # A counter is read where it is looked at: its halves one after the other.
-        m.d.sync += counts.eq((counts & ~counters.high) | (reading & is_counter))
-        for half, there in enumerate((counters.low, counters.high)):
-            with m.If(there):
-                m.d.sync += bus.rdata.word_select(half, WORD_BITS).eq(counters.word)
-        m.d.comb += known_now.eq(Cat(address == place for place in by_place).any())
+        halves = Signal(WORD_BITS)
+        m.d.sync += halves.eq(
+            any_of(
+                Mux(chosen[name] & (steps[1] == upper), Value.cast(value)[low : low + WORD_BITS], 0)
+                for name, value in readable.items()
+                for upper, low in enumerate((0, WORD_BITS))
+            )
+        )
+        known, counts = Signal(), self._counts
+        writable = Cat(
+            is_chosen for name, is_chosen in chosen.items() if self._map[name].access is not Access.READ_ONLY
+        )
         m.d.sync += [
-            reading.eq(bus.arvalid & bus.arready),
-            chosen.eq(reading & ~is_counter),
-            known.eq(known_now),
-            chosen_group.eq(Cat(known_now & (address[2:] == index) for index in range(len(groups)))),
+            known.eq(Mux(bus.write, writable.any(), Cat(chosen.values()).any())),
+            # A counter is read where it is looked at: its halves one after the other.
+            counts.eq((counts & ~counters.high) | (steps[0] & self._is_counter)),
         ]
-        with m.If(bus.rready):
-            m.d.sync += bus.rvalid.eq(0)
-        with m.If(chosen):
-            m.d.sync += [
-                bus.rvalid.eq(1),
-                bus.rresp.eq(Mux(known, OKAY, SLAVE_ERROR)),
-                bus.rdata.eq(one_of(chosen_group, groups)),
-            ]
-        with m.If(counters.high):
-            m.d.sync += [bus.rvalid.eq(1), bus.rresp.eq(OKAY)]
+        m.d.comb += [
+            counters.amounts.eq(delay(m, self.events, 1, "events", reset_less=False)),
+            counters.wanted.eq((steps[0] & self._is_counter) | counts),
+            Cat(counters.upper, counters.index).eq(bus.address[2:]),
+            bus.word.eq(Mux(counts, counters.word, halves)),
+            bus.beat.eq((steps[1:].any() & ~bus.write) | counters.low | counters.high),
+            bus.done.eq(steps[-1] | counters.high),
+            bus.refused.eq(steps[-1] & ~known),
+        ]

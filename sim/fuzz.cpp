@@ -373,16 +373,16 @@ private:
         for (unsigned k = 0; k < 5; ++k) {
             number = number + 1 & 0xFF;
             const Bytes reply = ask(encode({std::uint8_t(number), READ, std::uint8_t(FIRST_COUNTER + 4 * k)}), number);
-            counters[k] = reply[0] | reply[1] << 8;
+            counters[k] = reply[0];
         }
-        const auto same = [](std::uint64_t a, std::uint64_t b) { return (a & 0xFFFF) == (b & 0xFFFF); };
+        const auto same = [](std::uint64_t a, std::uint64_t b) { return (a & 0xFF) == (b & 0xFF); };
         if (!same(counters[0], lines) || !same(counters[4], starved) ||
             !same(counters[1] + counters[2] + counters[3], refused))
             throw std::runtime_error(
                 "counted line errors " + std::to_string(counters[0]) + ", bad " + std::to_string(counters[1]) +
                 ", overruns " + std::to_string(counters[2]) + ", out of sequence " + std::to_string(counters[3]) +
                 ", timeouts " + std::to_string(counters[4]) + "; expected line errors " + std::to_string(lines) +
-                ", refused " + std::to_string(refused) + ", timeouts " + std::to_string(starved) + ", modulo 65536");
+                ", refused " + std::to_string(refused) + ", timeouts " + std::to_string(starved) + ", modulo 256");
     }
 
     Board& board_;

@@ -9,7 +9,7 @@ from dfarray.configuration import Configuration
 from dfarray.console import CheckError
 from dfarray.fpga.host.accelerator import Accelerator
 from dfarray.fpga.host.samples import choose_layout, payload_bytes
-from dfarray.fpga.link.protocol import COUNTERS, REJECTIONS
+from dfarray.fpga.link.protocol import COUNTER_BITS, COUNTERS, REJECTIONS
 from dfarray.golden.integer import IntegerNetwork
 from dfarray.learning_rate import LearningRate
 from dfarray.line import BITS, sample_line_bytes
@@ -120,7 +120,7 @@ class BoardEngine:
         """The run's pace, what limits it, and what was counted."""
         after = self._net.board.counters()
         counted = {name: value - self._before[name] for name, value in after.items()}
-        counted |= {name: counted[name] & 0xFFFF for name in COUNTERS}
+        counted |= {name: counted[name] & (1 << COUNTER_BITS) - 1 for name in COUNTERS}
         found: dict = {
             "rejected_frames": sum(counted[name] for name in REJECTIONS),
             "repeated_frames": counted["repeated"],

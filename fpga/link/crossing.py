@@ -5,23 +5,14 @@ from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer, PulseSynchronizer
 from amaranth.lib.wiring import In, Out
 
-from dfarray.hw.registers import AxiLite
+from dfarray.hw.registers import RegisterBus
 
 STRETCH = 15
 """Cycles of the link for which ``busy`` outlasts the array's: longer than a word or its receipt is on its way."""
 
-_AXI_CHANNELS = {
-    "aw": ("addr", "prot"),
-    "w": ("data", "strb"),
-    "b": ("resp",),
-    "ar": ("addr", "prot"),
-    "r": ("data", "resp"),
-}
-"""The payloads of AXI4-Lite's channels."""
-
 _STREAMS = ("samples", "weights_in", "results", "weights_out")
 
-_ANSWERS = ("results", "weights_out", "b", "r")
+_ANSWERS = ("results", "weights_out")
 """Channels that lead from the array to the link."""
 
 
@@ -107,7 +98,7 @@ class Crossing(wiring.Component):
     def __init__(self, samples, results, weights, near: str, far: str):
         self._near, self._far = near, far
         members = {}
-        for name, signature in (("samples", samples), ("weights_in", weights), ("registers", AxiLite())):
+        for name, signature in (("samples", samples), ("weights_in", weights), ("registers", RegisterBus())):
             members |= {f"link_{name}": In(signature), f"array_{name}": Out(signature)}
         for name, signature in (("results", results), ("weights_out", weights)):
             members |= {f"array_{name}": In(signature), f"link_{name}": Out(signature)}
@@ -116,13 +107,14 @@ class Crossing(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         channels = {name: tuple(self._streams(name)) for name in _STREAMS}
-        channels |= {name: tuple(self._axi(name)) for name in _AXI_CHANNELS}
         waiting = []
         for name, (link, array) in channels.items():
             ends = (array, link, self._far, self._near) if name in _ANSWERS else (link, array, self._near, self._far)
             handover = self._hand_over(m, name, *ends)
             if name not in _ANSWERS:
                 waiting.append(handover.waits | handover.valid)
+        request = self._registers(m)
+        waiting.append(request.waits | request.valid)
         busy, left = Signal(), Signal(range(STRETCH + 1))
         m.submodules.busy = FFSynchronizer(self.array_busy, busy, o_domain=self._near)
         # From registers alone: what the link offers may depend on it.
@@ -137,12 +129,40 @@ class Crossing(wiring.Component):
             payload = [field for field in interface.signature.members if field not in ("valid", "ready")]
             yield Cat(getattr(interface, field) for field in payload), interface.valid, interface.ready
 
-    def _axi(self, name):
-        """The same of a channel."""
-        for side in ("link", "array"):
-            bus = getattr(self, f"{side}_registers")
-            words = Cat(getattr(bus, f"{name}{field}") for field in _AXI_CHANNELS[name])
-            yield words, getattr(bus, f"{name}valid"), getattr(bus, f"{name}ready")
+    def _registers(self, m):
+        """A request crosses as one word, and its answer as another. Returns the request's handover."""
+        link, array = self.link_registers, self.array_registers
+        fields = ("write", "address", "data", "strobe")
+        words = [Cat(getattr(bus, field) for field in fields) for bus in (link, array)]
+        # The link has handed its request over; the array has done it; the lower half has been given to the link.
+        asked, read, refused, done, lower = Signal(), Signal.like(array.data), Signal(), Signal(), Signal()
+        m.submodules.request = request = Handover(len(words[0]), self._near, self._far)
+        m.submodules.answer = answer = Handover(1 + len(read), self._far, self._near)
+        m.d.comb += [
+            request.word.eq(words[0]),
+            request.valid.eq(link.valid & ~asked),
+            words[1].eq(request.taken_word),
+            array.valid.eq(request.taken_valid),
+            request.taken_ready.eq(array.done),
+            answer.word.eq(Cat(refused, read)),
+            answer.valid.eq(done),
+            link.refused.eq(answer.taken_word[0]),
+            link.word.eq(answer.taken_word[1:].word_select(lower, len(link.word))),
+            link.beat.eq(answer.taken_valid & ~link.write),
+            link.done.eq(answer.taken_valid & lower),
+            answer.taken_ready.eq(lower),
+        ]
+        m.d[self._near] += lower.eq(answer.taken_valid & ~lower)
+        with m.If(request.valid & request.ready):
+            m.d[self._near] += asked.eq(1)
+        with m.If(link.done):
+            m.d[self._near] += asked.eq(0)
+        m.d[self._far] += done.eq(array.done)
+        with m.If(array.done):
+            m.d[self._far] += refused.eq(array.refused)
+        with m.If(array.beat):
+            m.d[self._far] += read.eq(Cat(read[len(array.word) :], array.word))
+        return request
 
     def _hand_over(self, m, name, source, sink, from_domain, to_domain):
         (word, valid, ready), (taken_word, taken_valid, taken_ready) = source, sink

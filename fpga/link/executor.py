@@ -1,13 +1,17 @@
 """Carries frames out, one after the other, and answers each."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from enum import IntEnum
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
 from dfarray.fpga.link.protocol import (
+    COUNTER_BITS,
     COUNTERS,
+    CRC_BYTES,
     PAGE_SHIFT,
     VERSION,
     Command,
@@ -17,19 +21,31 @@ from dfarray.fpga.link.protocol import (
 )
 from dfarray.fpga.link.samples import SampleFeeder, sample_stream, stream_of
 from dfarray.hw.arithmetic import q_shape
-from dfarray.hw.registers import AxiLite
+from dfarray.hw.registers import RegisterBus
 from dfarray.line import label_bytes, logit_bytes
 from dfarray.trace import index_bits
 
-AGAIN, REST, CHECK, CLOSE = range(4)
-"""Where to go on when bytes have been sent."""
+
+class Source(IntEnum):
+    """Where the bits of a reply come from."""
+
+    WORK = 0
+    """What a register's reading, or a digest, has left in ``work``."""
+    HELLO = 1
+    COUNTER = 2
+    PREDICTION = 3
+    LOGIT = 4
+    WEIGHT = 5
+    STATUS = 6
+    """And the frame's number."""
+    CHECK = 7
 
 
 class Executor(wiring.Component):
     """A frame's command, and its reply; docs/host-interface.md says what each does.
 
     Bits pass one by one through one register of 32 bits, ``work``, and the CRC: at a UART's pace that is soon enough,
-    and takes less logic than bytes would.
+    and takes less logic than bytes would. What is offered waits until its bits have passed.
 
     Attributes
     ----------
@@ -43,10 +59,10 @@ class Executor(wiring.Component):
         Strobe: a byte of it came.
     give_up : Out(1)
         Strobe: none has come for too long.
-    slot, begin, data, write, finish, spare, send, sending, occupied
+    slot, begin, data, write, finish, filled, send, sending, occupied
         Of :class:`dfarray.fpga.link.replies.ReplyStore`.
     counters : In
-        16 bits each, see :data:`dfarray.fpga.link.protocol.COUNTERS`.
+        ``COUNTER_BITS`` each, see :data:`dfarray.fpga.link.protocol.COUNTERS`.
     unexpected, timeout : Out(1)
         Strobes for the last two of them.
     greets : Out(1)
@@ -84,24 +100,31 @@ class Executor(wiring.Component):
                 "head": In(8),
                 "data": Out(8),
                 "slot": Out(range(parameters.slots)),
-                "spare": In(range(parameters.slot_bytes)),
-                "counters": In(16 * len(COUNTERS)),
+                "filled": In(range(parameters.slot_bytes)),
+                "counters": In(COUNTER_BITS * len(COUNTERS)),
                 "samples": Out(sample_stream(config)),
                 "results": In(stream_of(logit=q_shape(formats.logit), prediction=classes, last=1)),
                 "weights_in": Out(weight),
                 "weights_out": In(weight),
-                "registers": Out(AxiLite()),
+                "registers": Out(RegisterBus()),
             }
         )
         self._feeder = SampleFeeder(config)
-        self._sequence, self._expected, self._nonce = Signal(8), Signal(8), Signal(16)
-        self._command, self._argument = Signal(8), Signal(8)
-        self._left = Signal(8)  # Bytes of the frame that were not taken yet.
-        # Of a refusal the reply carries the number that is expected.
-        self._status, self._refuses = Signal(8), Signal()
-        self._work, self._bit, self._count, self._after = Signal(32), Signal(3), Signal(2), Signal(2)
+        # The argument is behind the command, and that behind the number, as they come in.
+        names = ("sequence", "command", "argument", "expected")
+        self._sequence, self._command, self._argument, self._expected = (
+            Signal(8, name=name, reset_less=True) for name in names
+        )
+        self._nonce = Signal(16, reset_less=True)
+        self._left = Signal(8)  # Bytes of the frame that were not taken yet, the CRC's too.
+        self._at_end = Signal()  # Of the payload.
+        self._status = Signal(8)
+        # ``index`` counts the bits that ``work`` takes in; it is 0 when none come.
+        self._work, self._index, self._source = Signal(32, reset_less=True), Signal(5), Signal(Source, reset_less=True)
         self._hidden = Signal()  # Bits go to the CRC alone.
-        self._answered, self._answer_ends = Signal(), Signal()
+        self._shifts, self._shifted = Signal(), Signal()
+        self._fails = Signal()  # Strobe: what the frame asks for cannot be done.
+        self._whole = Signal()  # A byte of the reply is in ``work``.
         self._waits, self._moves, self._expired = Signal(), Signal(), Signal()
 
     def elaborate(self, platform):
@@ -118,24 +141,39 @@ class Executor(wiring.Component):
         m.d.comb += self._expired.eq(patience[-1])
         m.d.sync += patience.eq(Mux(self._waits & ~self._moves & ~self._expired, patience + 1, 0))
         bus, address = self.registers, Cat(self._argument, self._command[PAGE_SHIFT])
+        self._bit = bit = Signal()
+        m.d.comb += bit.eq(self._bits()[self._source])
         m.d.comb += [
             feeder.layout.eq(self._command[3:6]),
             feeder.last.eq(self._command[6]),
             feeder.label.eq(self._argument),
             feeder.head.eq(self.head),
             feeder.head_valid.eq(self.head_valid),
-            feeder.left.eq(self._left),
-            self.data.eq(self._work[:8]),
-            check.data.eq(self._work[0]),
-            self.slot.eq(Mux(self._refuses, self._expected, self._sequence)),
-            bus.awaddr.eq(address),
-            bus.araddr.eq(address),
-            bus.wdata.eq(self._work),
-            bus.wstrb.eq(0b1111),
-            bus.bready.eq(1),
+            feeder.at_end.eq(self._at_end),
+            feeder.last_byte.eq(self._left == CRC_BYTES + 1),
+            self._at_end.eq(self._left == CRC_BYTES),
+            self.data.eq(self._work[24:]),
+            # What comes out of the CRC shifts it.
+            check.data.eq(bit ^ (self._source == Source.CHECK)),
+            self.slot.eq(self._sequence),
+            bus.address.eq(address),
+            bus.write.eq(~self._command[0]),
+            bus.data.eq(self._work),
+            bus.strobe.eq(0b1111),
             self.weights_in.data.eq(self._work[32 - 8 * weight_bytes(self._config) :]),
             self.working.eq(1),
         ]
+        with m.If(self._shifts | bus.beat):
+            halves = Cat(self._work[len(bus.word) :], bus.word)
+            m.d.sync += self._work.eq(Mux(bus.beat, halves, Cat(self._work[1:], self._shifted)))
+        with m.If(self._fails):
+            m.d.sync += self._status.eq(Status.REFUSED)
+        with m.If(self.timeout & ~self.give_up):
+            m.d.sync += self._status.eq(Status.TIMEOUT)
+        with m.If(self.send):
+            m.d.sync += self._status.eq(Status.OK)
+        with m.If(self._shifts):
+            m.d.sync += self._index.eq(self._index + 1)
         wiring.connect(m, feeder.samples, wiring.flipped(self.samples))
         with m.FSM():
             self._accept(m)
@@ -147,19 +185,49 @@ class Executor(wiring.Component):
             self._reply(m)
         return m
 
-    def _shift(self, value):
-        return [self._work.eq(Cat(self._work[1:], value)), self._bit.eq(self._bit + 1)]
+    def _bits(self):
+        """The bit of each source at ``index``."""
+        config, parameters, results = self._config, self._parameters, self.results
+        sizes = (parameters.buffer_bytes, parameters.slot_bytes, parameters.slots)
+        hello = bytes([VERSION, *(size.bit_length() - 1 for size in sizes)])
+        facts = [round(100 * parameters.mhz), parameters.baud // 100]
+        counts = Cat(self.counters, Const(0, (8 - len(COUNTERS)) * COUNTER_BITS))
+        index, word = self._index, self._argument[2:5]
+        told = Cat(Const(fact, 16) for fact in facts).bit_select(Cat(index[:4], ~word[0]), 1) & ~index[4]
+        count = counts.bit_select(Cat(index[:3], word), 1) & ~index[3:].any()
+        of_source = {
+            Source.WORK: self._work[0],
+            Source.HELLO: Const(int.from_bytes(hello, "little"), 32).bit_select(self._index, 1),
+            Source.COUNTER: Mux(word >= len(COUNTERS), told, count),
+            Source.PREDICTION: _serial(results.prediction, label_bytes(config), self._index),
+            Source.LOGIT: _serial(results.logit, logit_bytes(config), self._index),
+            Source.WEIGHT: _serial(self.weights_out.data, weight_bytes(config), self._index),
+            Source.STATUS: _serial(Cat(self._status, self._sequence), 2, self._index),
+            Source.CHECK: self._check.crc[0],
+        }
+        return Array(of_source[source] for source in Source)
 
-    def _emit(self, count, after):
-        """So many bytes of ``work`` go into the reply."""
-        return [self._count.eq(count - 1), self._bit.eq(0), self._after.eq(after)]
+    def _room(self, size):
+        """Whether the reply's payload, behind COBS' byte, has room for so many bytes more."""
+        return self.filled <= 1 + self._parameters.reply_bytes - size
+
+    def _shift(self, m, value):
+        m.d.comb += [self._shifts.eq(1), self._shifted.eq(value)]
+
+    def _emit(self, m, source):
+        """The bits of a source go into the reply."""
+        m.d.sync += self._source.eq(source)
+        m.next = "EMIT"
+
+    def _refuse(self, status):
+        """Nothing is carried out; the reply carries the number that is expected."""
+        return [self._status.eq(status), self._sequence.eq(self._expected)]
 
     def _wait(self, m, moves):
         """Wait for the accelerator, not for ever. Returns what is true when it is given up."""
         m.d.comb += [self._waits.eq(1), self._moves.eq(moves)]
         with m.If(self._expired):
             m.d.comb += self.timeout.eq(1)
-            m.d.sync += self._status.eq(Status.TIMEOUT)
         return self._expired
 
     def _accept(self, m):
@@ -173,27 +241,27 @@ class Executor(wiring.Component):
                 self.give_up.eq(self._expired),
                 self.timeout.eq(self._expired),
             ]
-            m.d.sync += [self._refuses.eq(0), self._status.eq(Status.OK), self._answered.eq(0)]
             with m.If(self.available):
                 m.d.comb += self.take.eq(1)
                 m.d.sync += self._left.eq(self.head)
-                m.next = "SEQUENCE"
+                m.next = "HEADER"
             with m.Elif(self._damaged):
-                m.d.sync += [
-                    self._left.eq(0),
-                    self._refuses.eq(1),
-                    self._status.eq(Status.DAMAGED),
-                    self._damaged.eq(self.damaged),
-                ]
+                m.d.sync += [*self._refuse(Status.DAMAGED), self._damaged.eq(self.damaged)]
                 m.next = "BEGIN"
-        steps = (("SEQUENCE", self._sequence), ("COMMAND", self._command), ("ARGUMENT", self._argument))
-        for (name, target), following in zip(steps, ("COMMAND", "ARGUMENT", "DISPATCH"), strict=True):
-            with m.State(name), m.If(self.head_valid):
-                m.d.comb += self.take.eq(1)
-                m.d.sync += target.eq(self.head)
-                m.next = following
+        with m.State("HEADER"), m.If(self.head_valid):
+            m.d.comb += self.take.eq(1)
+            m.d.sync += [
+                self._sequence.eq(self._command),
+                self._command.eq(self._argument),
+                self._argument.eq(self.head),
+                self._index.eq(self._index + 1),
+            ]
+            with m.If(self._index == 2):
+                m.d.sync += self._index.eq(0)
+                m.next = "DISPATCH"
         with m.State("DISPATCH"):
             behind = Signal(8)
+            following = self._sequence + 1
             nonce = Cat(self._sequence, self._argument)
             m.d.comb += behind.eq(self._expected - self._sequence)
             m.next = "BEGIN"
@@ -204,18 +272,18 @@ class Executor(wiring.Component):
                     m.d.sync += [
                         self.session.eq(1),
                         self._nonce.eq(nonce),
-                        self._expected.eq(self._sequence + 1),
+                        self._expected.eq(following),
                     ]
             with m.Elif(~self.session):
                 m.d.comb += self.unexpected.eq(1)
-                m.d.sync += [self._refuses.eq(1), self._status.eq(Status.NO_SESSION)]
+                m.d.sync += self._refuse(Status.NO_SESSION)
             with m.Elif(behind == 0):
-                m.d.sync += self._expected.eq(self._expected + 1)
+                m.d.sync += self._expected.eq(following)
             with m.Else():
                 m.d.comb += self.unexpected.eq(1)
                 m.next = "SKIP"
                 with m.If(behind >= self._parameters.slots):
-                    m.d.sync += [self._refuses.eq(1), self._status.eq(Status.UNEXPECTED)]
+                    m.d.sync += self._refuse(Status.UNEXPECTED)
                     m.next = "BEGIN"
         with m.State("SKIP"):
             # A frame that has been carried out: its reply is still there.
@@ -228,85 +296,63 @@ class Executor(wiring.Component):
         # What a refusal left in this slot may still be on its way out.
         with m.State("BEGIN"), m.If(~self.occupied):
             m.d.comb += [self.begin.eq(1), self._check.start.eq(1)]
-            m.d.sync += self._bit.eq(0)
             m.next = "REST"
-            with m.If(~self._refuses), m.Switch(self._command[:3]):
+            with m.If(~self._status[7]), m.Switch(self._command[:3]):
                 with m.Case(Command.HELLO):
                     m.d.comb += [self._feeder.discard.eq(1), self.greets.eq(1)]
-                    m.d.sync += self._work.eq(0)
                     m.next = "DISCARD"
                 with m.Case(Command.READ):
-                    m.next = "READ_ADDRESS"
+                    m.next = "REGISTER"
                     with m.If(self._argument[7] & ~self._command[PAGE_SHIFT]):
-                        m.next = "READ_COUNTER"
+                        self._emit(m, Source.COUNTER)
                 with m.Case(Command.WRITE):
-                    m.d.sync += self._count.eq(4 - 1)
                     m.next = "GATHER"
                 with m.Case(Command.SAMPLE):
                     m.d.comb += self._feeder.start.eq(1)
                     m.next = "SAMPLE"
                 with m.Case(Command.RESULT):
-                    m.next = "RESULT"
+                    m.next = "PREDICTION"
                 with m.Case(Command.LOAD, Command.DUMP, Command.DIGEST):
                     m.next = "AGAIN"
         with m.State("AGAIN"):
             # The next word of a command.
-            m.d.sync += self._bit.eq(0)
             m.next = "REST"
             with m.Switch(self._command[:3]):
-                with m.Case(Command.SAMPLE, Command.RESULT), m.If(~self._answer_ends):
-                    m.next = "RESULT"
-                with m.Case(Command.LOAD):
-                    m.d.sync += self._count.eq(weight_bytes(self._config) - 1)
-                    with m.If(self._left != 0):
-                        m.next = "GATHER"
+                with m.Case(Command.LOAD), m.If(~self._at_end):
+                    m.next = "GATHER"
                 with m.Case(Command.DUMP):
                     m.d.sync += self._argument.eq(self._argument - 1)
-                    with m.If(self._argument.any() & (self.spare >= weight_bytes(self._config))):
+                    with m.If(self._argument.any() & self._room(weight_bytes(self._config))):
                         m.next = "WEIGHT_OUT"
                 with m.Case(Command.DIGEST):
                     m.d.sync += self._hidden.eq(1)
                     m.next = "WEIGHT_OUT"
         with m.State("GATHER"):
-            with m.If(self._left == 0):
-                m.d.sync += self._status.eq(Status.REFUSED)
+            write = self._command[:3] == Command.WRITE
+            with m.If(self._at_end):
+                m.d.comb += self._fails.eq(1)
+                m.d.sync += self._index.eq(0)
                 m.next = "REST"
             with m.Elif(self.head_valid):
-                m.d.sync += self._shift(self.head.bit_select(self._bit, 1))
-                with m.If(self._bit == 7):
+                self._shift(m, self.head.bit_select(self._index[:3], 1))
+                with m.If(self._index[:3] == 7):
                     m.d.comb += self.take.eq(1)
-                    m.d.sync += self._count.eq(self._count - 1)
-                    with m.If(self._count == 0):
+                    with m.If(self._index[3:] == Mux(write, 4, weight_bytes(self._config)) - 1):
+                        m.d.sync += self._index.eq(0)
                         m.next = "WEIGHT_IN"
-                        with m.If(self._command[:3] == Command.WRITE):
-                            m.next = "WRITE"
+                        with m.If(write):
+                            m.next = "REGISTER"
 
     def _registers(self, m):
         bus = self.registers
-        with m.State("WRITE"):
-            m.d.comb += [bus.awvalid.eq(1), bus.wvalid.eq(1)]
-            with m.If(bus.awready):
-                m.next = "WRITTEN"
-        with m.State("WRITTEN"), m.If(bus.bvalid):
-            with m.If(bus.bresp[1]):
-                m.d.sync += self._status.eq(Status.REFUSED)
-            m.next = "REST"
-        with m.State("READ_ADDRESS"):
-            m.d.comb += bus.arvalid.eq(1)
-            with m.If(bus.arready):
-                m.next = "READ"
-        with m.State("READ"):
-            m.d.comb += bus.rready.eq(1)
-            with m.If(bus.rvalid):
-                with m.If(bus.rresp[1]):
-                    m.d.sync += self._status.eq(Status.REFUSED)
-                m.d.sync += [self._work.eq(bus.rdata), *self._emit(4, REST)]
-                m.next = "EMIT"
-        with m.State("READ_COUNTER"):
-            facts = [round(100 * self._parameters.mhz), self._parameters.baud // 100]
-            words = Array([*(self.counters.word_select(k, 16) for k in range(len(COUNTERS))), *facts])
-            m.d.sync += [self._work.eq(words[self._argument[2:5]]), *self._emit(4, REST)]
-            m.next = "EMIT"
+        with m.State("REGISTER"):
+            m.d.comb += bus.valid.eq(1)
+            with m.If(bus.done):
+                with m.If(bus.refused):
+                    m.d.comb += self._fails.eq(1)
+                m.next = "REST"
+                with m.If(~bus.write):
+                    self._emit(m, Source.WORK)
 
     def _answer(self, m):
         feeder, results = self._feeder, self.results
@@ -314,35 +360,33 @@ class Executor(wiring.Component):
             m.d.comb += self.take.eq(feeder.take)
             m.d.comb += feeder.stop.eq(self._wait(m, feeder.transfers | feeder.take))
             with m.If(feeder.failed):
-                m.d.sync += self._status.eq(Status.REFUSED)
+                m.d.comb += self._fails.eq(1)
             with m.If(~feeder.busy):
                 m.next = "REST"
                 with m.If(self._command[7] & (self._status == Status.OK)):
-                    m.next = "RESULT"
-        with m.State("RESULT"):
-            # First what was predicted, with class 0 still waiting.
+                    m.next = "PREDICTION"
+        with m.State("PREDICTION"):
+            # It is offered with class 0, which stays.
             gives_up = self._wait(m, results.valid)
             with m.If(results.valid):
-                m.d.comb += results.ready.eq(self._answered)
-                m.d.sync += [self._answered.eq(1), self._answer_ends.eq(self._answered & results.last)]
-                m.next = "AGAIN"
-                with m.If(~self._answered):
-                    m.d.sync += [
-                        self._work.eq(results.prediction),
-                        *self._emit(label_bytes(self._config), AGAIN),
-                    ]
-                    m.next = "EMIT"
-                with m.Elif(self.spare >= logit_bytes(self._config)):
-                    m.d.sync += [
-                        self._work.eq(results.logit),
-                        *self._emit(logit_bytes(self._config), AGAIN),
-                    ]
-                    m.next = "EMIT"
+                self._emit(m, Source.PREDICTION)
             with m.Elif(gives_up):
+                m.next = "REST"
+        with m.State("LOGIT"):
+            gives_up = self._wait(m, results.valid)
+            with m.If(results.valid & ~self._whole):
+                m.next = "ANSWERED"
+                with m.If(self._room(logit_bytes(self._config))):
+                    self._emit(m, Source.LOGIT)
+            with m.Elif(gives_up):
+                m.next = "REST"
+        with m.State("ANSWERED"):
+            m.d.comb += results.ready.eq(1)
+            m.next = "LOGIT"
+            with m.If(results.last):
                 m.next = "REST"
 
     def _weights(self, m):
-        n = weight_bytes(self._config)
         with m.State("WEIGHT_IN"):
             gives_up = self._wait(m, self.weights_in.ready)
             m.d.comb += self.weights_in.valid.eq(1)
@@ -354,22 +398,24 @@ class Executor(wiring.Component):
             out = self.weights_out
             gives_up = self._wait(m, out.valid)
             with m.If(out.valid):
-                m.d.comb += out.ready.eq(1)
-                m.d.sync += [self._work.eq(out.data), *self._emit(n, AGAIN)]
-                m.next = "EMIT"
+                self._emit(m, Source.WEIGHT)
             with m.Elif(~self.busy | gives_up):
-                m.d.sync += [self._hidden.eq(0), *self._emit(4, REST)]
                 m.next = "REST"
                 with m.If(self._hidden):
-                    m.d.comb += self._check.start.eq(1)
-                    m.d.sync += self._work.eq(self._check.crc)
-                    m.next = "EMIT"
+                    self._emit(m, Source.CHECK)
                 with m.Elif(~gives_up):
-                    m.d.sync += self._status.eq(Status.REFUSED)
+                    m.d.comb += self._fails.eq(1)
+        with m.State("DUMPED"):
+            m.d.comb += self.weights_out.ready.eq(1)
+            m.next = "AGAIN"
+        with m.State("DIGESTED"):
+            # The digest is in ``work``; the reply's own check begins.
+            m.d.comb += self._check.start.eq(1)
+            m.d.sync += self._hidden.eq(0)
+            self._emit(m, Source.WORK)
 
     def _hello(self, m):
         """What an earlier session left is brought to an end."""
-        parameters = self._parameters
         with m.State("DISCARD"):
             feeder = self._feeder
             m.d.comb += feeder.stop.eq(self._wait(m, feeder.transfers))
@@ -380,33 +426,47 @@ class Executor(wiring.Component):
             m.d.comb += [self.results.ready.eq(1), self.weights_out.ready.eq(1), self.weights_in.valid.eq(1)]
             gives_up = self._wait(m, Cat(stream.valid & stream.ready for stream in streams).any())
             with m.If(~self.busy | gives_up):
-                sizes = (parameters.buffer_bytes, parameters.slot_bytes, parameters.slots)
-                facts = [VERSION, *(size.bit_length() - 1 for size in sizes)]
-                m.d.sync += [self._work.eq(Const(int.from_bytes(bytes(facts), "little"), 32)), *self._emit(4, REST)]
-                m.next = "EMIT"
+                self._emit(m, Source.HELLO)
 
     def _reply(self, m):
+        config, whole = self._config, self._whole
+        lengths = {Source.PREDICTION: label_bytes(config), Source.LOGIT: logit_bytes(config), Source.STATUS: 2}
+        lengths[Source.WEIGHT] = weight_bytes(config)
+        last = Array(lengths.get(source, 4) - 1 for source in Source)[self._source]
+        following = {
+            Source.PREDICTION: "LOGIT",
+            Source.LOGIT: "ANSWERED",
+            Source.WEIGHT: "DUMPED",
+            Source.STATUS: "EMIT",
+            Source.CHECK: "CLOSE",
+        }
+        m.d.sync += whole.eq(0)
+        m.d.comb += self.write.eq(whole & ~self._hidden)
         with m.State("EMIT"):
-            m.d.comb += [self.write.eq((self._bit == 0) & ~self._hidden), self._check.valid.eq(1)]
-            m.d.sync += self._shift(0)
-            with m.If(self._bit == 7):
-                m.d.sync += self._count.eq(self._count - 1)
-                with m.If(self._count == 0):
-                    for code, following in enumerate(("AGAIN", "REST", "CHECK", "CLOSE")):
-                        with m.If(self._after == code):
-                            m.next = following
+            m.d.comb += self._check.valid.eq(1)
+            self._shift(m, self._bit)
+            with m.If(self._index[:3] == 7):
+                m.d.sync += whole.eq(1)
+                with m.If(self._index[3:] == last):
+                    m.d.sync += self._index.eq(0)
+                    m.next = "REST"
+                    for source, state in following.items():
+                        with m.If(self._source == source):
+                            m.next = state
+                    with m.If(self._source == Source.STATUS):
+                        m.d.sync += self._source.eq(Source.CHECK)
+                    with m.If(self._hidden & (self._source == Source.CHECK)):
+                        m.next = "DIGESTED"
         with m.State("REST"):
             # What the command has not used; then the reply's end.
             with m.If(self._left == 0):
-                number = Mux(self._refuses, self._expected, self._sequence)
-                m.d.sync += [self._work.eq(Cat(self._status, number)), *self._emit(2, CHECK)]
-                m.next = "EMIT"
+                self._emit(m, Source.STATUS)
             with m.Elif(self.head_valid):
                 m.d.comb += self.take.eq(1)
-        with m.State("CHECK"):
-            m.d.sync += [self._work.eq(self._check.crc), *self._emit(4, CLOSE)]
-            m.next = "EMIT"
         with m.State("CLOSE"):
+            # The last byte is being written.
+            m.next = "FINISH"
+        with m.State("FINISH"):
             m.d.comb += self.finish.eq(1)
             m.next = "CLOSING"
         with m.State("CLOSING"):
@@ -414,3 +474,10 @@ class Executor(wiring.Component):
         with m.State("SEND"), m.If(~self.sending):
             m.d.comb += self.send.eq(1)
             m.next = "IDLE"
+
+
+def _serial(value, size, index):
+    """Bit ``index`` of a value that is extended to so many bytes."""
+    value = Value.cast(value)
+    extended = value.as_signed() if value.shape().signed else Cat(value, Const(0, 1)).as_signed()
+    return Cat(extended[k] if k < len(extended) else extended[-1] for k in range(8 * size)).bit_select(index, 1)

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from dfarray.configuration import Configuration
 from dfarray.fpga.link.executor import Executor
-from dfarray.fpga.link.protocol import COUNTERS, LinkParameters
+from dfarray.fpga.link.protocol import COUNTER_BITS, COUNTERS, LinkParameters
 from dfarray.fpga.link.receiver import FrameReceiver
 from dfarray.fpga.link.replies import ReplyStore
 from dfarray.fpga.link.uart import UartReceiver, UartTransmitter
@@ -61,7 +61,7 @@ class ByteLink(wiring.Component):
         m.submodules.receiver = receiver = self._receiver
         m.submodules.replies = replies = self._replies
         _pass_on(m, executor, self)
-        counts = [Signal(16, name=name) for name in COUNTERS]
+        counts = [Signal(COUNTER_BITS, name=name) for name in COUNTERS]
         counted = [self.broken, receiver.bad, receiver.overrun, executor.unexpected, executor.timeout]
         for count, strobe in zip(counts, counted, strict=True):
             m.d.sync += count.eq(count + strobe)
@@ -83,7 +83,7 @@ class ByteLink(wiring.Component):
             executor.received.eq(self.valid),
             executor.counters.eq(Cat(counts)),
             executor.busy.eq(self.busy),
-            executor.spare.eq(replies.spare),
+            executor.filled.eq(replies.filled),
             executor.sending.eq(replies.sending),
             executor.occupied.eq(replies.occupied),
             replies.slot.eq(executor.slot),

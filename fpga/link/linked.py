@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from dfarray.configuration import Configuration
 from dfarray.fpga.link.crossing import Crossing
 from dfarray.fpga.link.link import ByteLink, HostLink
-from dfarray.hw.accelerator import Accelerator
+from dfarray.hw.accelerator import BareAccelerator
 
 _CONNECTED = ("samples", "weights_in", "registers")
 _ANSWERED = ("results", "weights_out")
@@ -38,7 +38,7 @@ class LinkedAccelerator(wiring.Component):
     """
 
     def __init__(self, config: Configuration, weights, link: HostLink | ByteLink, domain: str = "sync"):
-        self._accelerator, self._link, self._domain = Accelerator(config, weights), link, domain
+        self._accelerator, self._link, self._domain = BareAccelerator(config, weights), link, domain
         inner = {*_CONNECTED, *_ANSWERED, "busy", "session", "working", "failed"}
         self._outer = {name: member for name, member in link.signature.members.items() if name not in inner}
         super().__init__(self._outer | {"reset": In(1), "lights": Out(3)})

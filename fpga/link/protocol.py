@@ -6,7 +6,7 @@ from enum import IntEnum, IntFlag
 from dfarray.configuration import Configuration
 from dfarray.line import LARGEST_FRAME, label_bytes, logit_bytes
 
-VERSION = 2
+VERSION = 3
 
 DELIMITER = 0x00
 """Ends every frame, and is nowhere in one: what is between two of them is encoded by COBS."""
@@ -18,7 +18,10 @@ LINK_REGISTERS = 0x80
 """Addresses from here to 0xff are the link's own, the others those of the accelerator's register map."""
 
 COUNTERS = ("line_errors", "bad_frames", "overruns", "out_of_sequence", "timeouts")
-"""The link's counters of 16 bits, at ``LINK_REGISTERS`` + 4 k."""
+"""The link's counters, at ``LINK_REGISTERS`` + 4 k."""
+
+COUNTER_BITS = 8
+"""Of each: they count modulo a power of two."""
 
 REJECTIONS = ("bad_frames", "overruns", "out_of_sequence")
 """Those of frames that were not carried out."""

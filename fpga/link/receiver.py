@@ -1,6 +1,6 @@
 """Takes frames in: decodes COBS, checks length and CRC, and shows what has passed, whole frames only."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.memory import Memory
@@ -8,15 +8,15 @@ from amaranth.lib.wiring import In, Out
 
 from dfarray.fpga.link.protocol import CRC_BYTES, DELIMITER
 
-LEAST_BYTES = 3
-"""Of a frame before its CRC: sequence number, command, argument."""
+LEAST_BYTES = 3 + CRC_BYTES
+"""Of a frame: sequence number, command, argument, CRC."""
 
 LONGEST = 255
 """What the byte in which a frame's length is kept can hold; a frame of more is a bad one."""
 
 
 class FrameReceiver(wiring.Component):
-    """A ring of checked frames, each its length and then its bytes, without CRC.
+    """A ring of checked frames, each its length and then its bytes, the CRC's too.
 
     A frame that is too short or too long, breaks COBS' rules, does not fit the ring or has a wrong CRC leaves nothing
     behind. Whatever came before it, a frame is received if a delimiter precedes it.
@@ -75,26 +75,24 @@ class FrameReceiver(wiring.Component):
         m.submodules.check = check = catalog.CRC32_ISO_HDLC(data_width=1).create()
         # Bytes that remain until the next code byte; a code byte has come; something was wrong.
         remaining, coded, wrong, full = Signal(8), Signal(), Signal(), Signal()
-        length = Signal(9, init=512 - CRC_BYTES)  # Without CRC.
-        shifted, bits = Signal(8), Signal(range(9))
+        length = Signal(8)
+        # A byte on its way into the CRC, with a 1 behind it that tells how far it is.
+        shifted = Signal(9)
+        checks = shifted[1:].any()
         ends, accepts, emits, emitted = Signal(), Signal(), Signal(), Signal(8)
 
         is_code = remaining == 0
+        # A ring that is full looks like an empty one, so one place stays free.
+        room = place != first
+        lacks = full | ~room
         m.d.comb += [
             ends.eq((self.valid & (self.data == DELIMITER)) | self.give_up),
             accepts.eq(
-                ends
-                & ~self.give_up
-                & is_code
-                & ~wrong
-                & ~full
-                & check.match_detected
-                & ~length[8]
-                & (length[:8] >= LEAST_BYTES)
+                ends & ~self.give_up & is_code & ~wrong & ~lacks & check.match_detected & (length >= LEAST_BYTES)
             ),
             self.partial.eq(coded | wrong),
-            self.bad.eq(ends & self.partial & ~accepts & ~full),
-            self.overrun.eq(ends & full),
+            self.bad.eq(ends & self.partial & ~accepts & ~lacks),
+            self.overrun.eq(ends & self.partial & lacks),
             # Between two groups of COBS there was a zero.
             emits.eq(self.valid & ~ends & ~(is_code & ~coded)),
             emitted.eq(Mux(is_code, 0, self.data)),
@@ -104,33 +102,32 @@ class FrameReceiver(wiring.Component):
         with m.If(self.valid & ~ends):
             m.d.sync += [coded.eq(1), remaining.eq(Mux(is_code, self.data, remaining) - 1)]
         with m.If(emits):
-            m.d.sync += [length.eq(length + 1), shifted.eq(emitted), bits.eq(8)]
+            m.d.sync += [length.eq(length + 1), shifted.eq(Cat(emitted, 1))]
             with m.If(length == LONGEST):
                 m.d.sync += wrong.eq(1)
-            with m.If(place == first):
+            with m.If(~room):
                 m.d.sync += full.eq(1)
-            with m.Else():
-                m.d.sync += place.eq(place + 1)
-        with m.Elif(bits != 0):
-            m.d.sync += [shifted.eq(shifted >> 1), bits.eq(bits - 1)]
+        with m.Elif(checks):
+            m.d.sync += shifted.eq(shifted >> 1)
         with m.If(ends):
             m.d.sync += [
                 remaining.eq(0),
                 coded.eq(0),
                 wrong.eq(0),
                 full.eq(0),
-                length.eq(length.init),
-                place.eq(Mux(accepts, place - (CRC_BYTES - 1), end + 1)),
+                length.eq(0),
             ]
+        with m.If(ends | (emits & room)):
+            m.d.sync += place.eq(Mux(ends & ~accepts, end, place) + 1)
         with m.If(accepts):
-            m.d.sync += end.eq(place - CRC_BYTES)
+            m.d.sync += end.eq(place)
         m.d.comb += [
             check.start.eq(ends),
-            check.valid.eq(bits != 0),
+            check.valid.eq(checks),
             check.data.eq(shifted[0]),
-            write.en.eq(accepts | (emits & (place != first))),
+            write.en.eq(accepts | (emits & room)),
             write.addr.eq(Mux(accepts, end, place)),
-            write.data.eq(Mux(accepts, length[:8], emitted)),
+            write.data.eq(Mux(accepts, length, emitted)),
             read.en.eq(1),
             read.addr.eq(first),
             self.head.eq(read.data),

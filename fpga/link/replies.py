@@ -24,8 +24,8 @@ class ReplyStore(wiring.Component):
         Its next byte.
     finish : In(1)
         Strobe: no more bytes; two cycles later the slot may be sent.
-    spare : Out
-        Bytes of payload for which there is room yet; of no account once status, CRC or delimiter are written.
+    filled : Out
+        Bytes there are, COBS' one too.
     send : In(1)
         Strobe, while ``sending`` is 0.
     sending, occupied : Out(1)
@@ -43,7 +43,7 @@ class ReplyStore(wiring.Component):
                 "data": In(8),
                 "write": In(1),
                 "finish": In(1),
-                "spare": Out(range(parameters.slot_bytes)),
+                "filled": Out(range(parameters.slot_bytes)),
                 "send": In(1),
                 "sending": Out(1),
                 "occupied": Out(1),
@@ -58,23 +58,25 @@ class ReplyStore(wiring.Component):
         parameters = self._parameters
         m.submodules.memory = memory = Memory(shape=8, depth=parameters.slots * parameters.slot_bytes, init=[])
         write, read = memory.write_port(), memory.read_port()
-        place, code, terminates = Signal(range(parameters.slot_bytes)), Signal(range(parameters.slot_bytes)), Signal()
+        place, terminates = self.filled, Signal()
+        # Where the last zero was; inverted, as an adder takes what is subtracted.
+        code_inverted = Signal(range(parameters.slot_bytes))
         closes = Signal()  # A group of COBS ends.
         m.d.comb += [
             closes.eq(self.finish | (self.write & (self.data == 0))),
             write.en.eq(self.write | self.finish | terminates),
-            write.addr.eq(Cat(Mux(closes, code, place), self.slot)),
-            write.data.eq(Mux(closes, place - code, Mux(terminates, DELIMITER, self.data))),
-            # The payload starts behind COBS' byte; behind it come status, CRC and delimiter.
-            self.spare.eq(1 + parameters.reply_bytes - place),
+            write.addr.eq(Cat(Mux(closes, ~code_inverted, place), self.slot)),
+            write.data.eq(
+                Mux(closes, (place + code_inverted + 1)[: len(place)], Mux(terminates, DELIMITER, self.data))
+            ),
         ]
         m.d.sync += terminates.eq(self.finish)
         with m.If(self.begin):
-            m.d.sync += [place.eq(1), code.eq(0)]
+            m.d.sync += [place.eq(1), code_inverted.eq(~0)]
         with m.If(self.write):
             m.d.sync += place.eq(place + 1)
             with m.If(self.data == 0):
-                m.d.sync += code.eq(place)
+                m.d.sync += code_inverted.eq(~place)
 
         sent_slot, sent, fetched = Signal.like(self.slot), Signal.like(place, name="sent"), Signal()
         m.d.comb += [

@@ -1,6 +1,6 @@
 """Unpacks a frame's payload into a sample's transfers."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -43,10 +43,12 @@ class SampleFeeder(wiring.Component):
         Strobe: give up a sample that has begun, in a way by which the accelerator discards it.
     stop : In(1)
         Strobe: give up what is under way; while a sample is fed, also discard what was delivered of it.
-    head, head_valid, left, take
-        The frame's bytes; ``left`` counts them, the head too.
+    head, head_valid, take
+        The payload's bytes.
+    at_end, last_byte : In(1)
+        None is left, or only the head.
     busy, failed : Out(1)
-        At work; strobe: the payload ended within an event, or an index is beyond all inputs.
+        At work; strobe: the payload ended within an event, an index is beyond all inputs, or there is no such layout.
     transfers : Out(1)
         Strobe: the accelerator took one.
     samples : Out
@@ -65,7 +67,8 @@ class SampleFeeder(wiring.Component):
                 "stop": In(1),
                 "head": In(8),
                 "head_valid": In(1),
-                "left": In(8),
+                "at_end": In(1),
+                "last_byte": In(1),
                 "take": Out(1),
                 "busy": Out(1),
                 "failed": Out(1),
@@ -77,23 +80,31 @@ class SampleFeeder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         inputs, samples = self._config.network.inputs, self.samples
-        wide = (self.layout == Format.BITS_16) | (self.layout == Format.EVENTS_16)
-        events = (self.layout == Format.EVENTS_8) | (self.layout == Format.EVENTS_16)
+        # Codes of up to 8 bits do not come in two bytes.
+        two_bytes = self._config.formats.activation.width > 8
+        wide = (self.layout == Format.BITS_16) | (self.layout == Format.EVENTS_16) if two_bytes else Const(0)
+        events = (self.layout == Format.EVENTS_8) | (wide & self.layout[1])
+        unknown = self.layout[2] & ~events & ~wide
         packed = ~self.layout[2] & (self.layout[:2] != Format.BITS_8)
         bit, low = Signal(3), Signal(8)
         # How far the array's sample has come, which a reset of the link does not change.
         index, started = Signal(max(8, index_bits(inputs)) + 1, reset_less=True), Signal(reset_less=True)
-        at_end, ends_byte, final, all_in = Signal(), Signal(), Signal(), Signal()
+        step, advances, clears = Signal(8), Signal(), Signal()
+        at_end, ends_byte, final, all_in = self.at_end, Signal(), Signal(), Signal()
         after_this = Array([bit + 1, bit + 2, bit + 4, bit])[self.layout[:2]][:3]
         m.d.comb += [
-            at_end.eq(self.left == 0),
             all_in.eq(index == inputs - 1),
             # The last byte may hold fewer values than there is room for.
-            ends_byte.eq(~packed | (after_this == 0) | (all_in & (self.left == 1))),
-            final.eq(self.last & (self.left == 1) & ends_byte),
+            ends_byte.eq(~packed | (after_this == 0) | (all_in & self.last_byte)),
+            final.eq(self.last & self.last_byte & ends_byte),
             samples.value.eq(self._value(wide, bit, low)),
             self.transfers.eq(samples.valid & samples.ready),
         ]
+        m.d.comb += step.eq(1)
+        with m.If(advances):
+            m.d.sync += index.eq(index + step)
+        with m.If(clears):
+            m.d.sync += index.eq(0)
         label = Signal.like(samples.label)
         if label_bytes(self._config) == 1:
             m.d.comb += label.eq(self.label)
@@ -105,6 +116,8 @@ class SampleFeeder(wiring.Component):
                 m.d.sync += bit.eq(0)
                 with m.If(self.discard & started):
                     m.next = "DISCARD"
+                with m.Elif(self.start & unknown):
+                    m.next = "FAIL"
                 with m.Elif(self.start):
                     m.next = "LABEL" if label_bytes(self._config) == 2 else "NEXT"
             if label_bytes(self._config) == 2:
@@ -115,26 +128,26 @@ class SampleFeeder(wiring.Component):
                         m.d.comb += self.take.eq(1)
                         m.d.sync += label.eq(Cat(self.label, self.head))
                         m.next = "NEXT"
+            following = "LOW" if two_bytes else "VALUE"
             with m.State("NEXT"):
+                m.d.comb += step.eq(self.head)
                 with m.If(at_end):
                     m.next = "IDLE"
                 with m.Elif(~events):
-                    m.next = "VALUE"
-                    with m.If(wide):
-                        m.next = "LOW"
+                    m.next = following
                 with m.Elif(self.head_valid):
-                    m.d.comb += self.take.eq(1)
-                    m.d.sync += index.eq(index + self.head)
-                    m.next = "VALUE"
-                    with m.If(wide):
-                        m.next = "LOW"
-            with m.State("LOW"):
-                with m.If(at_end):
-                    m.next = "FAIL"
-                with m.Elif(self.head_valid):
-                    m.d.comb += self.take.eq(1)
-                    m.d.sync += low.eq(self.head)
-                    m.next = "VALUE"
+                    m.d.comb += [self.take.eq(1), advances.eq(1)]
+                    m.next = following
+            if two_bytes:
+                with m.State("LOW"):
+                    with m.If(~wide):
+                        m.next = "VALUE"
+                    with m.Elif(at_end):
+                        m.next = "FAIL"
+                    with m.Elif(self.head_valid):
+                        m.d.comb += self.take.eq(1)
+                        m.d.sync += low.eq(self.head)
+                        m.next = "VALUE"
             with m.State("VALUE"):
                 with m.If(at_end | index[index_bits(inputs) :].any()):
                     m.next = "FAIL"
@@ -143,9 +156,8 @@ class SampleFeeder(wiring.Component):
                 with m.If(self.stop):
                     m.next = "DISCARD"
                 with m.If(self.transfers):
-                    m.d.comb += self.take.eq(ends_byte)
+                    m.d.comb += [self.take.eq(ends_byte), advances.eq(1), clears.eq(final)]
                     m.d.sync += [
-                        index.eq(Mux(final, 0, index + 1)),
                         started.eq(~final),
                         bit.eq(Mux(packed & ~ends_byte, after_this, 0)),
                     ]
@@ -160,9 +172,10 @@ class SampleFeeder(wiring.Component):
                 complete = all_in if inputs > 1 else 0
                 m.d.comb += [samples.valid.eq(started), samples.index.eq(0), samples.last.eq(~complete)]
                 with m.If(self.transfers):
-                    m.d.sync += [index.eq(0), started.eq(complete)]
+                    m.d.comb += clears.eq(1)
+                    m.d.sync += started.eq(complete)
                 with m.If(~started | self.stop):
-                    m.d.sync += index.eq(0)
+                    m.d.comb += clears.eq(1)
                     m.next = "IDLE"
         return m
 

@@ -2,8 +2,9 @@
 
 from amaranth.hdl import Assert, Assume, Cover, Mux, Signal, Value
 
+from dfarray.hw.axi import AxiFront
 from dfarray.hw.error_unit import ErrorUnit
-from dfarray.hw.registers import RegisterFile
+from dfarray.hw.registers import STEPS, RegisterFile
 
 from .harness import Harness, drive, fixed, opened, past, watched_memories
 from .mutation import Edit
@@ -83,67 +84,89 @@ class Results(Harness):
         ]
 
 
-class AxiReads(Harness):
-    """Every accepted address is answered once, three cycles later, or where a counter has been looked at; the answer
-    holds until it is taken, and no address is accepted before."""
+class Axi(Harness):
+    """Every accepted address is answered once, in the cycle after the register file is done; the answer holds until it
+    is taken, and nothing is accepted before."""
 
     def check(self, m):
-        m.submodules.file = file = RegisterFile(small())
-        bus, inner = file.bus, opened(file)["_read"]
-        counts, counters = inner["counts"], inner["counters"]
+        m.submodules.front = front = AxiFront()
+        axi, bus = front.axi, front.bus
         for name in ("awaddr", "awvalid", "wdata", "wstrb", "wvalid", "bready", "araddr", "arvalid", "rready"):
-            drive(m, getattr(bus, name), name)
-        accepted, answered = bus.arvalid & bus.arready, bus.rvalid & bus.rready
-        owed = Signal()
-        m.d.sync += owed.eq((owed & ~answered) | accepted)
-        stalled = past(m, bus.rvalid & ~bus.rready, name="stalled")
-        refuses = Signal()
-        m.d.comb += refuses.eq(owed & ~bus.rvalid & ~counts)
-        waited = Signal(3)
-        m.d.sync += waited.eq(Mux(refuses, waited + 1, 0))
-        silent = Signal(3)
-        m.d.sync += silent.eq(Mux(bus.arready | owed | past(m, bus.awready, name="w"), 0, silent + 1))
+            drive(m, getattr(axi, name), name)
+        for name in ("done", "refused", "beat", "word"):
+            drive(m, getattr(bus, name), f"file_{name}")
+        writes, reads = axi.awvalid & axi.awready, axi.arvalid & axi.arready
+        written, read = axi.bvalid & axi.bready, axi.rvalid & axi.rready
+        owed = {"b": Signal(name="owed_b"), "r": Signal(name="owed_r")}
+        m.d.sync += [owed["b"].eq((owed["b"] & ~written) | writes), owed["r"].eq((owed["r"] & ~read) | reads)]
+        done = past(m, bus.done, name="was_done")
         m.d.comb += [
+            Assume(bus.valid | ~(bus.done | bus.beat)),
+            Assert(axi.awready == axi.wready, "address and data together"),
+            Assert(~(writes | reads) | ~(owed["b"] | owed["r"]), "one request at a time"),
+            Assert(~(writes & reads), "one request at a time, of two that come at once"),
+            Assert(~done | (axi.bvalid ^ axi.rvalid), "the answer comes"),
+            Assert(axi.bvalid | ~owed["b"] | (bus.valid & bus.write), "no write forgotten"),
+            Assert(axi.rvalid | ~owed["r"] | (bus.valid & ~bus.write), "no read forgotten"),
             Assert(
-                ~stalled
-                | (
-                    bus.rvalid
-                    & (bus.rdata == past(m, bus.rdata, name="data"))
-                    & (bus.rresp == past(m, bus.rresp, name="resp"))
-                ),
-                "R holds while stalled",
+                owed["b"]
+                | owed["r"]
+                | ((axi.awready | ~(axi.awvalid & axi.wvalid)) & (axi.arready | ~axi.arvalid | writes)),
+                "ready is never stuck",
             ),
-            Assert(~bus.rvalid | owed, "no answer unasked for"),
-            Assert(~accepted | ~owed, "one read at a time"),
-            Assert(waited <= 2, "the answer comes"),
-            Assert(silent <= 1, "ready comes back"),
-            # What makes it inductive.
-            Assert(~counts | (owed & ~bus.rvalid & ~inner["reading"] & ~inner["chosen"])),
-            Assert(~counters.high | counts),
-            Cover(stalled & (bus.rdata != 0) & (bus.rresp == 0)),
-            Cover(bus.rvalid & (bus.rresp == 2)),
+            Assert((~axi.bvalid | owed["b"]) & (~axi.rvalid | owed["r"]), "no answer unasked for"),
+            Assert(~bus.valid | ~(axi.bvalid | axi.rvalid)),
+            Assert(~bus.valid | Mux(bus.write, owed["b"], owed["r"])),
+            Assert(~(owed["b"] & owed["r"])),
+            Cover(written & (axi.bresp == 2)),
+            Cover(read & (axi.rdata != 0) & (axi.rresp == 0)),
         ]
+        for channel, payload in (("b", axi.bresp), ("r", axi.rdata), ("r", axi.rresp)):
+            valid, ready = getattr(axi, f"{channel}valid"), getattr(axi, f"{channel}ready")
+            name = f"{channel}{len(payload)}"
+            stalled = past(m, valid & ~ready, name=f"stalled_{name}")
+            m.d.comb += Assert(~stalled | (valid & (payload == past(m, payload, name=name))), "holds while stalled")
 
 
-class AxiWrites(Harness):
-    """Every accepted write is answered once, in the next cycle; the answer holds until it is taken."""
+class Requests(Harness):
+    """The register file is done with a request three cycles after it, or where a counter has been looked at, and never
+    without one; a read has two beats, the second with the end."""
 
     def check(self, m):
         m.submodules.file = file = RegisterFile(small())
-        bus = file.bus
-        for name in ("awaddr", "awvalid", "wdata", "wstrb", "wvalid", "bready", "araddr", "arvalid", "rready"):
+        bus, read = file.bus, opened(file)["_read"]
+        counts, counters = read["counts"], read["counters"]
+        for name in ("valid", "write", "address", "data", "strobe"):
             drive(m, getattr(bus, name), name)
-        accepted, answered = bus.awvalid & bus.awready, bus.bvalid & bus.bready
-        owed = Signal()
-        m.d.sync += owed.eq((owed & ~answered) | accepted)
-        stalled = past(m, bus.bvalid & ~bus.bready, name="stalled")
+        held = past(m, bus.valid & ~bus.done, name="held")
+        waited, beats = Signal(3), Signal(2)
+        m.d.sync += [
+            waited.eq(Mux(bus.valid & ~bus.done & ~counts, waited + 1, 0)),
+            beats.eq(Mux(bus.valid & ~bus.done, beats + bus.beat, 0)),
+        ]
+        for name in ("write", "address", "data", "strobe"):
+            value = getattr(bus, name)
+            m.d.comb += Assume(~held | (value == past(m, value, name=f"was_{name}")))
+        steps = read["steps"]
         m.d.comb += [
-            Assert(~stalled | (bus.bvalid & (bus.bresp == past(m, bus.bresp, name="resp"))), "B holds while stalled"),
-            Assert(bus.bvalid == owed, "an answer for each write"),
-            Assert(accepted == (bus.wvalid & bus.wready), "address and data together"),
-            Assert(~(bus.awvalid & bus.wvalid & (~bus.bvalid | bus.bready)) | accepted, "ready is never stuck"),
-            Cover(stalled & (bus.bresp == 2)),
-            Cover(answered & accepted),
+            Assume(~held | bus.valid),
+            Assume(~past(m, bus.done, name="was_done") | ~bus.valid),
+            Assert(bus.valid | ~(bus.done | bus.beat), "nothing unasked for"),
+            Assert(waited <= STEPS, "it is done"),
+            Assert(~bus.done | (beats + bus.beat == Mux(bus.write, 0, 2)), "two beats a read"),
+            # What makes it inductive.
+            Assert(~(steps.any() | counts) | bus.valid),
+            Assert(~steps[0] | (waited == 1)),
+            Assert(~steps[1] | (waited == 2)),
+            Assert(~steps[2] | (waited == 3)),
+            Assert((waited != 1) | steps[0]),
+            Assert((waited != 2) | steps[1] | counts),
+            Assert((waited != 3) | steps[2]),
+            Assert(~counts | (~steps.any() & ~bus.write & ((waited == 0) | (waited == 2)))),
+            Assert(beats == Mux(steps[2] & ~bus.write, 1, counters.high)),
+            Assert(~counters.high | counts),
+            Cover(bus.done & (bus.word != 0) & ~bus.refused & ~bus.write),
+            Cover(bus.done & bus.refused),
         ]
 
 
@@ -160,35 +183,27 @@ PROOFS = [
         quick=True,
     ),
     Proof(
-        "AXI4-Lite R: one answer each, held while stalled",
-        "AxiReads",
-        6,
+        "AXI4-Lite: one answer each, held while stalled",
+        "Axi",
+        3,
         (
-            Edit("registers", "counts | bus.rvalid | written)", "counts | written)"),
-            Edit(
-                "registers",
-                "with m.If(bus.rready):\n            m.d.sync += bus.rvalid.eq(0)",
-                "with m.If(1):\n            m.d.sync += bus.rvalid.eq(0)",
-            ),
+            Edit("axi", "idle.eq(~(bus.valid | axi.bvalid | axi.rvalid))", "idle.eq(~(bus.valid | axi.bvalid))"),
+            Edit("axi", "with m.If(axi.rvalid & axi.rready):", "with m.If(axi.rvalid):"),
+            Edit("axi", "with m.If(axi.bvalid & axi.bready):", "with m.If(axi.bvalid):"),
+            Edit("axi", "axi.arvalid & ~writes", "axi.arvalid"),
         ),
-        cover=12,
+        cover=6,
         quick=True,
     ),
     Proof(
-        "AXI4-Lite B: one answer each, held while stalled",
-        "AxiWrites",
-        3,
+        "the register file: every request is done, a read in two beats",
+        "Requests",
+        6,
         (
-            Edit("registers", "(~bus.bvalid | bus.bready)", "bus.wvalid"),
-            Edit(
-                "registers",
-                "with m.If(accept):\n"
-                "            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(Mux(chosen.any(), OKAY, SLAVE_ERROR))]",
-                "with m.If(bus.awvalid & bus.wvalid):\n"
-                "            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(Mux(chosen.any(), OKAY, SLAVE_ERROR))]",
-            ),
+            Edit("registers", "steps[0] & ~self._is_counter, steps[1]", "steps[0], steps[1]"),
+            Edit("registers", "(counts & ~counters.high)", "counts"),
         ),
-        cover=6,
+        cover=12,
         quick=True,
     ),
 ]

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Assert, Assume, Cover, Module, Mux, Signal, Value
 
-from dfarray.fpga.link.protocol import CRC_BYTES, DELIMITER, LinkParameters
+from dfarray.fpga.link.protocol import DELIMITER, LinkParameters
 from dfarray.fpga.link.receiver import FrameReceiver
 from dfarray.fpga.link.replies import ReplyStore
 from dfarray.fpga.link.samples import SampleFeeder
@@ -39,7 +39,7 @@ class Ring(Harness):
         held, came = Signal(range(DEPTH + 1)), Signal(range(DEPTH + 1))
         enters = emits & (place != first)
         m.d.sync += [
-            held.eq(held - take + Mux(accepts, length[:8] + 1, 0)),
+            held.eq(held - take + Mux(accepts, length + 1, 0)),
             came.eq(Mux(ends, 0, came + enters)),
         ]
         # One byte, or one length, chosen freely; before it is taken in, those before it in its frame are ahead.
@@ -48,10 +48,10 @@ class Ring(Harness):
         with m.If(inside & take):
             m.d.sync += [ahead.eq(ahead - 1), inside.eq(ahead != 0)]
         with m.If(pending & ends):
-            kept = accepts & (ahead < length[:8])
+            kept = accepts & (ahead < length)
             m.d.sync += [pending.eq(0), inside.eq(kept), ahead.eq(held - take + 1 + ahead)]
         with m.Elif(chosen & ~pending & ~inside & accepts):
-            m.d.sync += [inside.eq(1), ahead.eq(held - take), value.eq(length[:8])]
+            m.d.sync += [inside.eq(1), ahead.eq(held - take), value.eq(length)]
         with m.Elif(chosen & ~pending & ~inside & enters):
             m.d.sync += [pending.eq(1), ahead.eq(came), value.eq(inner["emitted"])]
         shown = inside & (ahead == 0)
@@ -60,11 +60,11 @@ class Ring(Harness):
             Assert(~receiver.available | (held != 0), "no underflow"),
             Assert(held + 1 + came <= DEPTH, "no overflow"),
             Assert(~(shown & receiver.available) | (receiver.head == value), "each byte in its turn"),
-            Assert(~accepts | (length[:8] + CRC_BYTES == came), "a frame's length is its bytes without CRC"),
+            Assert(~accepts | (length == came), "a frame's length is its bytes"),
             # What makes it inductive.
             Assert(held == (end - first)[: len(end)]),
             Assert(came == (place - end - 1)[: len(end)]),
-            Assert(full | inner["wrong"] | ((length + CRC_BYTES)[: len(length)] == came)),
+            Assert(full | inner["wrong"] | (length == came)),
             Assert(~inside | (ahead < held)),
             Assert(~pending | (ahead < came)),
             Assert(~(pending & inside)),
@@ -73,7 +73,7 @@ class Ring(Harness):
             # A length is written when its frame is taken in, and read a cycle later at the earliest.
             Assert(~inner["there"] | (held != 0) | ~receiver.head_valid),
             Assert(~(shown & inner["there"] & receiver.head_valid) | (receiver.head == look.data)),
-            Cover(shown & take & (value == 5) & past(m, receiver.available, 6, name="was_there")),
+            Cover(shown & take & (value == 9) & past(m, receiver.available, 6, name="was_there")),
             Cover(receiver.overrun & (held != 0)),
         ]
 
@@ -119,14 +119,25 @@ class Samples(Harness):
     def check(self, m):
         config = small()
         m.submodules.feeder = feeder = SampleFeeder(config)
-        for name in ("start", "discard", "stop", "layout", "last", "label", "head", "head_valid", "left"):
+        for name in (
+            "start",
+            "discard",
+            "stop",
+            "layout",
+            "last",
+            "label",
+            "head",
+            "head_valid",
+            "at_end",
+            "last_byte",
+        ):
             drive(m, getattr(feeder, name), name)
         samples = feeder.samples
         drive(m, samples.ready, "ready")
         payload = Value.cast(samples.value), samples.index, samples.label, samples.last
         stalled = past(m, samples.valid & ~samples.ready & ~feeder.stop, name="stalled")
         waits = past(m, feeder.busy & ~feeder.take, name="waits")
-        for name in ("layout", "last", "label", "head", "left"):
+        for name in ("layout", "last", "label", "head", "at_end", "last_byte"):
             value = getattr(feeder, name)
             m.d.comb += Assume(~waits | (value == past(m, value, name=f"{name}_before")))
         m.d.comb += [
@@ -147,9 +158,9 @@ PROOFS = [
         "Ring",
         3,
         (
-            Edit("fpga.link.receiver", "with m.If(place == first):", "with m.If(place == end):"),
+            Edit("fpga.link.receiver", "room = place != first", "room = place != end"),
             Edit("fpga.link.receiver", "there.eq(first != end)", "there.eq(1)"),
-            Edit("fpga.link.receiver", "m.d.sync += end.eq(place - CRC_BYTES)", "m.d.sync += end.eq(place)"),
+            Edit("fpga.link.receiver", "m.d.sync += end.eq(place)", "m.d.sync += end.eq(place - 1)"),
             Edit("fpga.link.receiver", "self.head_valid.eq(~self.take)", "self.head_valid.eq(1)"),
         ),
         cover=40,
@@ -179,8 +190,8 @@ PROOFS = [
         (
             Edit(
                 "fpga.link.samples",
-                "with m.If(self.transfers):\n                    m.d.comb += self.take.eq(ends_byte)",
-                "with m.If(samples.valid):\n                    m.d.comb += self.take.eq(ends_byte)",
+                "with m.If(self.transfers):\n                    m.d.comb += [self.take.eq(ends_byte)",
+                "with m.If(samples.valid):\n                    m.d.comb += [self.take.eq(ends_byte)",
             ),
         ),
         cover=16,

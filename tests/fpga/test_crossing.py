@@ -21,11 +21,6 @@ CHANNELS = {
     "weights_in": ("link_weights_in", "array_weights_in", ("data", "last"), "link"),
     "results": ("array_results", "link_results", ("data", "last"), "array"),
     "weights_out": ("array_weights_out", "link_weights_out", ("data", "last"), "array"),
-    "aw": ("link_registers", "array_registers", ("awaddr",), "link"),
-    "w": ("link_registers", "array_registers", ("wdata", "wstrb"), "link"),
-    "ar": ("link_registers", "array_registers", ("araddr",), "link"),
-    "b": ("array_registers", "link_registers", ("bresp",), "array"),
-    "r": ("array_registers", "link_registers", ("rdata", "rresp"), "array"),
 }
 """By channel: where it comes from and goes to, its payload, and who sends."""
 
@@ -46,10 +41,6 @@ def test_every_word_arrives_once_and_in_order(period):
     simulator.add_clock(period * 1e-6, phase=0.37e-6, domain="link")
     sent, got = {}, {}
 
-    def handshake(bus, channel, name):
-        prefix = channel if len(channel) <= 2 else ""
-        return getattr(bus, f"{prefix}{name}")
-
     def sender(channel, bus, fields, domain):
         async def process(ctx):
             for _ in range(WORDS):
@@ -58,11 +49,11 @@ def test_every_word_arrives_once_and_in_order(period):
                 word = [draw.randrange(1 << len(getattr(bus, field))) for field in fields]
                 for field, value in zip(fields, word, strict=True):
                     ctx.set(getattr(bus, field), value)
-                ctx.set(handshake(bus, channel, "valid"), 1)
-                _, _, ready = await ctx.tick(domain).sample(handshake(bus, channel, "ready"))
+                ctx.set(bus.valid, 1)
+                _, _, ready = await ctx.tick(domain).sample(bus.ready)
                 while not ready:
-                    _, _, ready = await ctx.tick(domain).sample(handshake(bus, channel, "ready"))
-                ctx.set(handshake(bus, channel, "valid"), 0)
+                    _, _, ready = await ctx.tick(domain).sample(bus.ready)
+                ctx.set(bus.valid, 0)
                 sent[channel].append(word)
 
         return process
@@ -70,9 +61,9 @@ def test_every_word_arrives_once_and_in_order(period):
     def taker(channel, bus, fields, domain):
         async def process(ctx):
             while len(got[channel]) < WORDS:
-                ctx.set(handshake(bus, channel, "ready"), draw.random() < 0.6)
-                signals = [handshake(bus, channel, name) for name in ("valid", "ready")]
-                _, _, valid, ready, *word = await ctx.tick(domain).sample(*signals, *(getattr(bus, f) for f in fields))
+                ctx.set(bus.ready, draw.random() < 0.6)
+                signals = (bus.valid, bus.ready, *(getattr(bus, field) for field in fields))
+                _, _, valid, ready, *word = await ctx.tick(domain).sample(*signals)
                 if valid and ready:
                     got[channel].append(word)
 
@@ -86,6 +77,62 @@ def test_every_word_arrives_once_and_in_order(period):
     simulator.run()
     assert got == sent
     assert all(len(words) == WORDS for words in got.values())
+
+
+@pytest.mark.parametrize("period", [4.0, 1.0, 0.3, 2.7])
+def test_every_request_is_done_once_and_its_answer_is_its_own(period):
+    m, crossing = bench()
+    draw = random.Random(period)
+    near, far = crossing.link_registers, crossing.array_registers
+    fields = ("write", "address", "data", "strobe")
+    asked, seen, answers, got = [], [], [], []
+
+    async def link(ctx):
+        for _ in range(WORDS):
+            await ctx.tick("link").repeat(draw.randrange(1, 4))
+            request = [draw.randrange(1 << len(getattr(near, field))) for field in fields]
+            for field, value in zip(fields, request, strict=True):
+                ctx.set(getattr(near, field), value)
+            ctx.set(near.valid, 1)
+            asked.append(request)
+            words, done = [], 0
+            while not done:
+                _, _, done, beat, word, refused = await ctx.tick("link").sample(
+                    near.done, near.beat, near.word, near.refused
+                )
+                words += [word] * beat
+            ctx.set(near.valid, 0)
+            got.append((words, refused))
+
+    async def array(ctx):
+        for _ in range(WORDS):
+            valid = 0
+            while not valid:
+                _, _, valid, *request = await ctx.tick("array").sample(
+                    far.valid, *(getattr(far, field) for field in fields)
+                )
+            seen.append(request)
+            await ctx.tick("array").repeat(draw.randrange(1, 4))
+            words, refused = [draw.randrange(1 << 16) for _ in range(2)], draw.randrange(2)
+            for beat, word in enumerate(words):
+                ctx.set(far.word, word)
+                ctx.set(far.beat, not request[0])
+                ctx.set(far.done, beat)
+                ctx.set(far.refused, beat and refused)
+                await ctx.tick("array")
+            ctx.set(far.beat, 0)
+            ctx.set(far.done, 0)
+            answers.append(([] if request[0] else words, refused))
+
+    simulator = Simulator(m)
+    simulator.add_clock(1e-6, domain="array")
+    simulator.add_clock(period * 1e-6, phase=0.37e-6, domain="link")
+    simulator.add_testbench(link)
+    simulator.add_testbench(array)
+    simulator.run()
+    assert seen == asked
+    assert got == answers
+    assert len(got) == WORDS
 
 
 def test_busy_from_the_first_word_until_the_array_rests():

@@ -536,8 +536,8 @@ MUTANTS = {
     # Registers
     "strobes of bytes ignored": Mutant(
         "registers",
-        "with m.If(self._written.strobe[bit // 8]):",
-        "with m.If(self._written.strobe.any()):",
+        "writes & chosen[name] & strobe[bit // 8]",
+        "writes & chosen[name] & strobe.any()",
         "",
         "registers",
     ),
@@ -552,12 +552,12 @@ MUTANTS = {
     "a seed of zero": Mutant("noise", "self.seed[0] | ~self.seed.any()", "self.seed[0]", "", "registers"),
     # Event counters
     "events before a look counted again": Mutant(
-        "event_counters", "Mux(looks, 0, count)", "count", "BUSY_CYCLES", "counters"
+        "event_counters", "count.eq(amount)", "count.eq(count + amount)", "BUSY_CYCLES", "counters"
     ),
     "events of the cycle of a look lost": Mutant(
         "event_counters",
-        "Mux(looks, 0, count) + self.amounts[name]",
-        "Mux(looks, 0, count + self.amounts[name])",
+        "count.eq(amount)",
+        "count.eq(0)",
         "BUSY_CYCLES",
         "counters",
     ),

@@ -41,9 +41,10 @@ def test_a_wrong_link_is_found_out(what, pattern, instead, tmp_path, monkeypatch
     simplify = boards.simplify
 
     def spoilt(text, top):
-        assigned = re.compile(rf"^(  assign \\?\S*{pattern}\s*=) .*;$", re.M)
-        text, count = assigned.subn(rf"\1 {instead};", text, count=1)
-        assert count == 1, what
+        assigned = re.compile(rf"^((?:  assign \\?\S*| +){pattern}\s*=) .*;$", re.M)
+        # The executor has a CRC too, of which nobody looks at the match.
+        text, count = assigned.subn(rf"\1 {instead};", text)
+        assert count, what
         return simplify(text, top)
 
     monkeypatch.setattr(boards, "simplify", spoilt)
