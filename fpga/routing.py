@@ -21,7 +21,7 @@ AIMS = (0.97, 0.94, 0.9, 0.85)
 PATIENCE = 80
 """Rounds of the router that one aim may take."""
 
-PLACEMENTS = 4
+PLACEMENTS = 3
 """Tried for a seed."""
 
 AIMED = "routing.lpf"

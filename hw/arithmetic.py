@@ -190,11 +190,11 @@ def skewed_sum(m: Module, a: Value, b: Value, count: int, name: str, *, minus: b
 
 def add_with_carry(a: Value, b: Value, carry: Value | None, *, minus: bool = False) -> Value:
     """Sum or difference of unsigned words and a carry or borrow in one chain, its last bit the next one's."""
-    if carry is not None:
-        # A place below the lowest, out of which the carry comes.
-        a, b = Cat(Const(0) if minus else carry, a), Cat(carry, b)
-    total = (a - b) if minus else (a + b)
-    return total if carry is None else total[1:]
+    if carry is None:
+        return (a - b) if minus else (a + b)
+    # A place below the lowest, out of which the carry comes.
+    above, below = Cat(Const(0) if minus else carry, a), Cat(carry, b)
+    return ((above - below) if minus else (above + below))[1:]
 
 
 def fabric_product(m: Module, a: Value, b: Value, name: str) -> Value:
