@@ -8,7 +8,7 @@ from statistics import median
 
 from dfarray.configuration import Configuration, ConfigurationError, with_values
 from dfarray.fpga.boards import BOARDS, Board, Family
-from dfarray.fpga.memories import block_rams
+from dfarray.fpga.memories import LINK_MEMORIES, block_rams
 from dfarray.hw.blocks.ice40up5k import SPRAMS
 from dfarray.passes import bank_rows_needed
 
@@ -110,7 +110,7 @@ def on_board(config: Configuration, board: Board) -> Configuration:
 
 def needs(config: Configuration, board: Board) -> dict[str, Need]:
     """What a configuration made for the board takes of each resource; LUTs and flip-flops where builds tell."""
-    device, memories = DEVICES[board.device], block_rams(config, board.family)
+    device, memories = DEVICES[board.device], block_rams(config, board.family, LINK_MEMORIES)
     found = {"multipliers": Need(2 * config.array.tiles * config.array.lanes, device.multipliers)}
     if board.family is Family.ICE40:
         found["SPRAM"] = Need(memories.pop("SPRAM", 0), SPRAMS)

@@ -1,4 +1,4 @@
-"""Every memory of an accelerator, and the block RAMs that they become, without running a tool.
+"""Every memory of an accelerator and of its host link, and the block RAMs that they become, without running a tool.
 
 Weight banks and the larger of the other memories are a family's block RAMs by their own choice of shape, the smaller
 ones LUT RAM; see :mod:`dfarray.hw.blocks`. What is inferred, as everything is without a family's hard blocks and all
@@ -16,10 +16,12 @@ from amaranth.hdl import Shape
 
 from dfarray.configuration import Activation, Configuration, ErrorKind
 from dfarray.fpga.boards import Family
+from dfarray.fpga.link.protocol import BUFFER_MEMORY, REPLY_MEMORY
 from dfarray.hw.activation import tanh_table
 from dfarray.hw.blocks import LUT_RAM_ROWS, ecp5, gowin, ice40up5k
 from dfarray.hw.blocks.tiling import BlockShape, fewest_blocks
 from dfarray.hw.dump_queue import queue_rows
+from dfarray.hw.event_counters import WALK, WORD_BITS
 from dfarray.hw.readout import partial_width
 from dfarray.hw.softmax import exponential_table, reciprocal_table
 from dfarray.hw.stores import row_entry
@@ -168,13 +170,21 @@ def other_memories(config: Configuration) -> Iterator[MemoryShape]:
     sums = partial_width(config) + (len(config.output_groups) - 1).bit_length()
     yield MemoryShape("output sums", 1 if config.latency.serial else 2, classes + 1, sums)
     yield MemoryShape("dump queue", 1, queue_rows(config), formats.weight.width, component=lut_ram)
+    yield MemoryShape("event counters", 1, WALK, WORD_BITS, component=lut_ram)
     connections = config.feedback.nonzeros * sum(item.active_tiles for item in config.passes)
     width = index_bits(classes) + 1
     if not config.latency.serial:
         yield MemoryShape("feedback topology", 1, max(2, connections), width, written=False, component=inferred)
 
 
-def block_rams(config: Configuration, family: Family) -> dict[str, int]:
+LINK_MEMORIES = (
+    MemoryShape("frames", 1, BUFFER_MEMORY, 8, component=Component.INFERRED),
+    MemoryShape("replies", 1, REPLY_MEMORY, 8, component=Component.INFERRED),
+)
+"""Of a board's host link."""
+
+
+def block_rams(config: Configuration, family: Family, others: Sequence[MemoryShape] = ()) -> dict[str, int]:
     """Block RAMs by what is in them; of an iCE40, ``SPRAM`` is told apart.
 
     Parameters
@@ -182,9 +192,11 @@ def block_rams(config: Configuration, family: Family) -> dict[str, int]:
     config : Configuration
         ``array.family`` is the family's, or generic: then the weight banks are inferred, too.
     family : Family
+    others : sequence of MemoryShape
+        What is beside the accelerator.
     """
     found = {}
-    for memory in (*weight_banks(config), *other_memories(config)):
+    for memory in (*weight_banks(config), *other_memories(config), *others):
         if config.array.family == "generic":
             found[memory.name] = memory.count * INFERRED[family].blocks(memory)
         elif spram := _sprams(memory, family):

@@ -138,6 +138,9 @@ class LinkParameters:
         return self.slot_bytes - (1 + 1 + 1 + CRC_BYTES + 1)
 
 
+BUFFER_MEMORY = 1024
+"""Bytes of the receiver's memory, for some frames of the longest kind."""
+
 REPLY_MEMORY = 512
 """Bytes of the replies that are kept: one RAM40 of an iCE40."""
 
@@ -145,7 +148,7 @@ WATCHDOG_SECONDS = 0.1
 """At least so long; a USB serial port may pause for some milliseconds in the middle of a frame."""
 
 
-def link_parameters(config: Configuration, mhz: float, baud: int, buffer_bytes: int = 1024) -> LinkParameters:
+def link_parameters(config: Configuration, mhz: float, baud: int, buffer_bytes: int = BUFFER_MEMORY) -> LinkParameters:
     """What suits a configuration.
 
     Parameters
