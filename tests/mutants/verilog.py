@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ class Place(NamedTuple):
     operator : str
         What kind of change it is.
     target : str
-        What is assigned there, or before it: a register rather than the number of its next value.
+        What is assigned there, or before it; of what has no name, all named signals that it is a part of.
     before, after : str
         The whole line.
     """
@@ -47,9 +47,13 @@ _LABEL = re.compile(r"^(\s*)1'h1:")
 _CONDITION = re.compile(r"^(\s*)if \((.*)\) (.*)$")
 _ENTRY = re.compile(r"\S+\[\d+\] = \d+'h")
 _MODULE = re.compile(r"^module \S+")
-_REGISTER = re.compile(r"^\s*(\S+) <= (\\\$\d+) ;$")
 _NAME = re.compile(r"\\?[\w$][^\s\[\](),;]*")
 _TARGET = re.compile(r"^\s*(?:assign )?(\S+) +(?:\[[\d:]+\] )?<?= ")
+_PORT = re.compile(r"^ +\.([^\s(]+) *\(")
+_DECLARED = ("(*", "initial ", "reg ", "wire ", "input ", "output ", "//")
+_FIELD = re.compile(r"^  assign \\([^.\s]+)\.\S+ += \\?\1 ?\[")
+_UNNAMED = re.compile(r"\\?\$(?:\d+|(?:signal|like)(?:\$\d+)?)(?:\..*)?")
+_NUMBERS = re.compile(r"(\$\d+)+$")
 
 
 def places(text: str) -> list[Place]:
@@ -73,7 +77,7 @@ def _of_module(start: int, lines: list[str], bias_tile: str) -> Iterator[Place]:
     module = re.sub(r"_?\d*\$?\d*$", "", name.rsplit(".", 1)[-1])
     if bias_tile in name:
         module = f"bias_tile.{module}"
-    registers = {found[2]: found[1] for line in lines if (found := _REGISTER.match(line))}
+    users = _users(lines)
     read = Counter(word for line in lines for word in _NAME.findall(line))
     target, resets = "", False
     for number, line in enumerate(lines, start):
@@ -82,17 +86,45 @@ def _of_module(start: int, lines: list[str], bias_tile: str) -> Iterator[Place]:
             # Declared, perhaps as a port, and assigned: what another name is shown by is read nowhere.
             if line.startswith("  assign") and read[target] <= 2:
                 continue
-        register = registers.get(target, target).removeprefix("\\")
         for operator, after in _changes(line):
             kind = operator.replace("constant", "reset value") if resets else operator
-            yield Place(number, module, kind, register, line, after)
+            yield Place(number, module, kind, _named(target, users), line, after)
         resets = line.strip() == "if (rst) begin"
+
+
+def _users(lines: list[str]) -> dict[str, set[str]]:
+    """What is assigned, or the ports that are connected, by the names that are read for it."""
+    users, conditions = defaultdict(set), []
+    for line in lines[1:]:
+        if line.strip().startswith(_DECLARED) or _FIELD.match(line):
+            continue
+        names = _NAME.findall(line)
+        if assigned := _TARGET.match(line) or _PORT.match(line):
+            for name in [*names, *conditions]:
+                users[name].add(assigned[1])
+            conditions = []
+        else:
+            conditions += names
+    return users
+
+
+def _named(target: str, users: dict[str, set[str]]) -> str:
+    found, seen, left = set(), set(), [target]
+    while left:
+        name = left.pop()
+        if not _UNNAMED.fullmatch(name.partition("[")[0]):
+            found.add(_NUMBERS.sub("", name.removeprefix("\\")))
+        elif name not in seen:
+            seen.add(name)
+            left += users[name.partition("[")[0]]
+    fields = {name for name in found if "." in name and name.partition(".")[0] in found}
+    return "|".join(sorted(found - fields))
 
 
 def _changes(line: str) -> Iterator[tuple[str, str]]:
     """(operator, changed line)."""
     code = line.strip()
-    if code.startswith(("(*", "initial", "reg ", "wire ", "input", "output", ".", "//")) or "$auto$" in line:
+    if code.startswith((*_DECLARED, ".")) or "$auto$" in line:
         return
     if condition := _CONDITION.match(line):
         yield "condition inverted", f"{condition[1]}if (!({condition[2]})) {condition[3]}"

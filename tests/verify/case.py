@@ -234,6 +234,7 @@ def orders_of(case: Case, job: Job) -> list[tuple[int, int, int]]:
     orders.add(Order.IDLE)
     for name in COUNTED:
         orders.read(f"{name}_LOW")
+    orders.read(f"{COUNTED[0]}_HIGH")
     return orders.words
 
 
@@ -292,7 +293,9 @@ def simulate(case: Case, directory: Path, verilog: Path | None = None) -> Played
     played = play(job, build(job, directory / "icarus"), orders)
     if played.fault:
         return played
-    return replace(played, fault=differs(case, job, played.read) or _misread(orders, played.read) or _miscounted(played))
+    return replace(
+        played, fault=differs(case, job, played.read) or _misread(orders, played.read) or _miscounted(played)
+    )
 
 
 def differs(case: Case, job: Job, read: list[tuple[int, int]]) -> str:
@@ -333,8 +336,9 @@ def _misread(orders: list[tuple[int, int, int]], read: list[tuple[int, int]]) ->
 
 def _miscounted(played: Played) -> str:
     """Which counters the idle machine has wrong at the end."""
-    last = played.read[-len(COUNTED) :]
-    told = {name: (value, played.counters[name]) for name, (_, value) in zip(COUNTED, last, strict=True)}
+    *low, (_, high) = played.read[-len(COUNTED) - 1 :]
+    told = {name: (value, played.counters[name]) for name, (_, value) in zip(COUNTED, low, strict=True)}
+    told[f"{COUNTED[0]}_HIGH"] = (high, 0)
     return ", ".join(f"{name} is {got}, not {wanted}" for name, (got, wanted) in told.items() if got != wanted)
 
 

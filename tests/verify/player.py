@@ -29,10 +29,10 @@ CHUNK = 4096
 class Order(IntEnum):
     """What ``player.v`` does; it has the same numbers.
 
-    WRITE and READ a register; GAPS of samples, results, weights and the register port, a byte each; how many SAMPLES' transfers and
-    WEIGHTS may be played so far; wait for so many RESULTS, words PLAYED or DUMPED; let CYCLES pass; wait until STATUS
-    says IDLE; RESET, after which samples and weights are played, and results and weights recorded, from their files'
-    begin. The golden model knows of no second reset: a run with one is launched, not played.
+    WRITE and READ a register; GAPS of samples, results, weights and the register port, a byte each; how many SAMPLES'
+    transfers and WEIGHTS may be played so far; wait for so many RESULTS, words PLAYED or DUMPED; let CYCLES pass; wait
+    until STATUS says IDLE; RESET, after which samples and weights are played, and results and weights recorded, from
+    their files' begin. The golden model knows of no second reset: a run with one is launched, not played.
     """
 
     END = 0
