@@ -2,9 +2,12 @@
 
 import random
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from . import liveness
+from .liveness import DECLARED, NAME, module_name
 
 
 class Place(NamedTuple):
@@ -47,48 +50,48 @@ _LABEL = re.compile(r"^(\s*)1'h1:")
 _CONDITION = re.compile(r"^(\s*)if \((.*)\) (.*)$")
 _ENTRY = re.compile(r"\S+\[\d+\] = \d+'h")
 _MODULE = re.compile(r"^module \S+")
-_NAME = re.compile(r"\\?[\w$][^\s\[\](),;]*")
 _TARGET = re.compile(r"^\s*(?:assign )?(\S+) +(?:\[[\d:]+\] )?<?= ")
 _PORT = re.compile(r"^ +\.([^\s(]+) *\(")
-_DECLARED = ("(*", "initial ", "reg ", "wire ", "input ", "output ", "//")
-_FIELD = re.compile(r"^  assign \\([^.\s]+)\.\S+ += \\?\1 ?\[")
-_UNNAMED = re.compile(r"\\?\$(?:\d+|(?:signal|like)(?:\$\d+)?)(?:\..*)?")
+_FIELD = re.compile(r"^  assign \\(([^.\s]+)\.\S+) += \\?\2 ?(\[[\d:]+\]);$")
+_UNNAMED = re.compile(r"\$(?:\d+|(?:signal|like)(?:\$\d+)?)(?:\..*)?")
 _NUMBERS = re.compile(r"(\$\d+)+$")
 
 
 def places(text: str) -> list[Place]:
     """Every line of the Verilog that can be changed, once for each way to change it.
 
-    Contents of memories are left out: they are weights and tables, and one entry is read as any other.
+    Contents of memories are left out: they are weights and tables, and one entry is read as any other. So is what no
+    output depends on.
     """
-    found = []
+    found, live = [], liveness.live(text)
     # From one module's header to the next one's.
     lines = text.split("\n")
     tiles = [int(number) for number in re.findall(r"^module \S+\.tile_(\d+) ", text, re.M)]
     bias_tile = f".tile_{max(tiles, default=0)}."
     starts = [number for number, line in enumerate(lines) if _MODULE.match(line)]
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        found += _of_module(start, lines[start:end], bias_tile)
+        found += _of_module(start, lines[start:end], bias_tile, live)
     return found
 
 
-def _of_module(start: int, lines: list[str], bias_tile: str) -> Iterator[Place]:
-    name = lines[0].split()[1].removeprefix("\\")
+def _of_module(start: int, lines: list[str], bias_tile: str, live: dict) -> Iterator[Place]:
+    name = module_name(lines[0])
     module = re.sub(r"_?\d*\$?\d*$", "", name.rsplit(".", 1)[-1])
     if bias_tile in name:
         module = f"bias_tile.{module}"
     users = _users(lines)
-    read = Counter(word for line in lines for word in _NAME.findall(line))
-    target, resets = "", False
+    fields = {f"{found[2]}{found[3]}": found[1] for line in lines if (found := _FIELD.match(line))}
+    target, resets, lives = "", False, False
     for number, line in enumerate(lines, start):
         if assigned := _TARGET.match(line):
             target = assigned[1]
-            # Declared, perhaps as a port, and assigned: what another name is shown by is read nowhere.
-            if line.startswith("  assign") and read[target] <= 2:
-                continue
+            signal, bits = liveness.target(line)
+            lives = bool(live.get((name, signal), 0) & bits)
+        if not lives:
+            continue
         for operator, after in _changes(line):
             kind = operator.replace("constant", "reset value") if resets else operator
-            yield Place(number, module, kind, _named(target, users), line, after)
+            yield Place(number, module, kind, "|".join(_names(target, users, fields)), line, after)
         resets = line.strip() == "if (rst) begin"
 
 
@@ -96,9 +99,9 @@ def _users(lines: list[str]) -> dict[str, set[str]]:
     """What is assigned, or the ports that are connected, by the names that are read for it."""
     users, conditions = defaultdict(set), []
     for line in lines[1:]:
-        if line.strip().startswith(_DECLARED) or _FIELD.match(line):
+        if line.strip().startswith(DECLARED) or _FIELD.match(line):
             continue
-        names = _NAME.findall(line)
+        names = [name.removeprefix("\\") for name in NAME.findall(line)]
         if assigned := _TARGET.match(line) or _PORT.match(line):
             for name in [*names, *conditions]:
                 users[name].add(assigned[1])
@@ -108,23 +111,22 @@ def _users(lines: list[str]) -> dict[str, set[str]]:
     return users
 
 
-def _named(target: str, users: dict[str, set[str]]) -> str:
+def _names(target: str, users: dict[str, set[str]], fields: dict[str, str]) -> list[str]:
     found, seen, left = set(), set(), [target]
     while left:
-        name = left.pop()
+        name = left.pop().removeprefix("\\")
         if not _UNNAMED.fullmatch(name.partition("[")[0]):
-            found.add(_NUMBERS.sub("", name.removeprefix("\\")))
+            found.add(_NUMBERS.sub("", fields.get(name, name)))
         elif name not in seen:
             seen.add(name)
             left += users[name.partition("[")[0]]
-    fields = {name for name in found if "." in name and name.partition(".")[0] in found}
-    return "|".join(sorted(found - fields))
+    return sorted(found)
 
 
 def _changes(line: str) -> Iterator[tuple[str, str]]:
     """(operator, changed line)."""
     code = line.strip()
-    if code.startswith((*_DECLARED, ".")) or "$auto$" in line:
+    if code.startswith((*DECLARED, ".")) or "$auto$" in line:
         return
     if condition := _CONDITION.match(line):
         yield "condition inverted", f"{condition[1]}if (!({condition[2]})) {condition[3]}"
