@@ -58,24 +58,25 @@ def live(text: str) -> dict[tuple[str, str], int]:
         for signal, driver in _drivers(name, lines, outputs):
             drivers[signal].append(driver)
     top = next(iter(modules))
-    found: dict[tuple[str, str], int] = defaultdict(int)
+    reached: dict[tuple[str, str], int] = defaultdict(int)
     left = [Use((top, output), ALL) for output in outputs[top]]
     while left:
         signal, bits = left.pop()
-        new = bits & ~found[signal]
+        new = bits & ~reached[signal]
         if not new:
             continue
-        found[signal] |= bits
+        reached[signal] |= bits
         for driver in drivers[signal]:
             if new & driver.bits:
                 left += [Use(use.signal, use.bits & new if driver.copy else use.bits) for use in driver.reads]
-    return found
+    return reached
 
 
 def target(line: str) -> tuple[str, int] | None:
     """(signal, bits) that a line assigns, if it does."""
-    assigned = _TARGET.match(line)
-    return assigned and (assigned[1].removeprefix("\\"), _mask(assigned[2], assigned[3]))
+    if assigned := _TARGET.match(line):
+        return assigned[1].removeprefix("\\"), _mask(assigned[2], assigned[3])
+    return None
 
 
 def _mask(high: str | None, low: str | None) -> int:

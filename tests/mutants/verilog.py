@@ -85,7 +85,8 @@ def _of_module(start: int, lines: list[str], bias_tile: str, live: dict) -> Iter
     for number, line in enumerate(lines, start):
         if assigned := _TARGET.match(line):
             target = assigned[1]
-            signal, bits = liveness.target(line)
+        if item := liveness.target(line):
+            signal, bits = item
             lives = bool(live.get((name, signal), 0) & bits)
         if not lives:
             continue
@@ -180,27 +181,36 @@ def apply(text: str, place: Place) -> str:
     return "\n".join(lines)
 
 
-EQUIVALENT: tuple[tuple[str, str, str, str], ...] = (
+EQUIVALENT: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "register_file",
         "reset value off by one",
         "busy_or_commanded_1|pending_1",
+        ".*",
         "shows during reset, and in the cycle behind it, in which no read can be answered",
     ),
     (
-        ".*_table|table",
+        "feedback",
+        "reset value off by one",
+        r"step\.bank",
+        ".*",
+        "every walk sets its bank as it begins, and without a walk the bank belongs to words that are IDLE",
+    ),
+    (
+        "dump_queue",
         "constant off by one",
-        "write_(data|address)",
-        "a table is never written: its write_enable is 0",
+        "some",
+        r".*\(\{ 1'h0, \S+  \}\) \+ .*",
+        "a bit above those of the sum that are kept",
     ),
 )
-"""(module, operator, target, why it changes nothing); the first three are regular expressions."""
+"""(module, operator, target, line, why it changes nothing); the first four are regular expressions."""
 
 
 def equivalent(place: Place) -> str:
     """Why a change makes no difference that anything could see; empty for all others."""
-    for module, operator, target, reason in EQUIVALENT:
-        patterns = ((module, place.module), (operator, place.operator), (target, place.target))
-        if all(re.fullmatch(pattern, found) for pattern, found in patterns):
+    for *patterns, reason in EQUIVALENT:
+        values = (place.module, place.operator, place.target, place.before)
+        if all(re.fullmatch(pattern, value) for pattern, value in zip(patterns, values, strict=True)):
             return reason
     return ""
