@@ -230,7 +230,6 @@ def orders_of(case: Case, job: Job) -> list[tuple[int, int, int]]:
     orders.read("NOISE")
     if case.restless:
         _act_at_random(case, job, orders)
-        orders.add(Order.GAPS, 0)
     orders.add(Order.IDLE)
     for name in COUNTED:
         orders.read(f"{name}_LOW")
@@ -278,6 +277,10 @@ def _act_at_random(case: Case, job: Job, orders: Orders) -> None:
         transfers += draw.randrange(2 * config.network.inputs + 2)
         orders.add(Order.SAMPLES, transfers)
         orders.add(Order.CYCLES, draw.choice((1, 2, 5, 20, 80, 2 * config.network.inputs + 60)))
+    orders.add(Order.GAPS, 0)
+    # Between two samples the machine may be idle, too.
+    orders.add(Order.TAKEN, min(transfers, (job.directory / "samples.bin").stat().st_size // 8))
+    orders.add(Order.CYCLES, 100)
 
 
 def simulate(case: Case, directory: Path, verilog: Path | None = None) -> Played:

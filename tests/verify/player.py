@@ -30,9 +30,10 @@ class Order(IntEnum):
     """What ``player.v`` does; it has the same numbers.
 
     WRITE and READ a register; GAPS of samples, results, weights and the register port, a byte each; how many SAMPLES'
-    transfers and WEIGHTS may be played so far; wait for so many RESULTS, words PLAYED or DUMPED; let CYCLES pass; wait
-    until STATUS says IDLE; RESET, after which samples and weights are played, and results and weights recorded, from
-    their files' begin. The golden model knows of no second reset: a run with one is launched, not played.
+    transfers and WEIGHTS may be played so far; wait for so many RESULTS, words PLAYED or DUMPED, samples' transfers
+    TAKEN; let CYCLES pass; wait until STATUS says IDLE; RESET, after which samples and weights are played, and results
+    and weights recorded, from their files' begin. The golden model knows of no second reset: a run with one is
+    launched, not played.
     """
 
     END = 0
@@ -47,6 +48,7 @@ class Order(IntEnum):
     CYCLES = 9
     RESET = 10
     IDLE = 11
+    TAKEN = 12
 
 
 class Orders:

@@ -31,7 +31,7 @@ module player;
   );
 
   localparam END = 0, WRITE = 1, READ = 2, GAPS = 3, SAMPLES = 4, WEIGHTS = 5, RESULTS = 6, PLAYED = 7, DUMPED = 8,
-    CYCLES = 9, RESET = 10, IDLE = 11;
+    CYCLES = 9, RESET = 10, IDLE = 11, TAKEN = 12;
 
   reg [8*1024-1:0] path;
   integer orders, answers, count;
@@ -55,7 +55,8 @@ module player;
   endtask
 
   function [31:0] progress(input integer what);
-    progress = what == RESULTS ? results_done : what == PLAYED ? weights_played : weights_done;
+    progress = what == RESULTS ? results_done : what == PLAYED ? weights_played :
+      what == TAKEN ? samples_played : weights_done;
   endfunction
 
   task finish;
@@ -161,7 +162,7 @@ module player;
         GAPS: {register_gaps, weight_gaps, result_gaps, sample_gaps} = a;
         SAMPLES: sample_budget = a;
         WEIGHTS: weight_budget = a;
-        RESULTS, PLAYED, DUMPED: until_it_is(kind);
+        RESULTS, PLAYED, DUMPED, TAKEN: until_it_is(kind);
         CYCLES: repeat (a) @(negedge clk);
         RESET: begin
           rst = 1; sample_budget = 0; weight_budget = 0;
