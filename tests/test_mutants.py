@@ -31,15 +31,27 @@ VERILOG = """\
 module \\top.lane_3 (a, b);
   (* src = "hw/lane.py:1 & 2" *)
   reg [7:0] r = 8'h00;
-  output x, y;
+  output x;
   wire x;
+  output y;
   wire y;
+  output [7:0] z;
+  wire [7:0] z;
   wire alias;
+  wire \\$1 ;
+  wire [3:0] word;
+  reg output_row = 1'h0;
   assign alias = r | a;
   assign x = a & b;
-  assign y = ~ c;
+  assign y = ~ word[2];
+  assign z = r;
+  assign \\$1  = a == b;
+  assign step[1] = \\$1 ;
+  assign \\step.last  = step[1];
   always @(posedge clk)
     r <= next;
+  always @(posedge clk)
+    output_row <= \\$1 ;
   always @* begin
     next = r + 8'hff;
     if (rst) begin
@@ -47,6 +59,17 @@ module \\top.lane_3 (a, b);
     end
   end
     memory[3] = 8'h11;
+  \\top.lane_3.part  part (
+    .first(step),
+    .unread(output_row),
+    .word(word)
+  );
+endmodule
+module \\top.lane_3.part (first, unread, word);
+  output [3:0] word;
+  wire [3:0] word;
+  assign word[1] = first & unread;
+  assign word[2] = first[1] ^ first[0];
 endmodule
 """
 
@@ -97,22 +120,25 @@ def test_golden_data_is_compared(tmp_path):
 
 def test_drawn_mutants():
     found = verilog.places(VERILOG)
-    assert {place.module for place in found} == {"lane"}
+    assert {place.module for place in found} == {"lane", "part"}
     changes = {(place.operator, place.after.strip()) for place in found}
     assert changes == {
         ("& becomes |", "assign x = a | b;"),
-        ("~ dropped", "assign y = c;"),
+        ("~ dropped", "assign y = word[2];"),
         ("assignment dropped", "/* r <= next; */;"),
         ("+ becomes -", "next = r - 8'hff;"),
         ("constant off by one", "next = r + 8'h0;"),
         ("reset value off by one", "next = s ? a : 8'h8;"),
         ("choice swapped", "next = s ? 8'h07 : a;"),
         ("condition inverted", "if (!(rst)) begin"),
+        ("== becomes !=", "assign \\$1  = a != b;"),
+        ("^ becomes |", "assign word[2] = first[1] | first[0];"),
     }
+    assert {place.target for place in found if "!=" in place.after} == {"output_row|step.last"}
     chosen = verilog.sample(VERILOG, 5, 1)
     assert len(set(chosen)) == 5
     assert chosen == verilog.sample(VERILOG, 5, 1) != verilog.sample(VERILOG, 5, 2)
     edited = verilog.apply(VERILOG, chosen[0])
     assert len([1 for a, b in zip(VERILOG.split("\n"), edited.split("\n"), strict=True) if a != b]) == 1
     with pytest.raises(LookupError, match="line"):
-        verilog.apply(VERILOG.replace("a & b", "b & a").replace("r", "q"), chosen[0])
+        verilog.apply(VERILOG.replace(chosen[0].before, ""), chosen[0])

@@ -26,9 +26,16 @@ DEEP = accelerator(
 """Four slots of two layers, two output groups."""
 
 DRAWN = accelerator(
-    [5, 6, 8, 4, 3], 3, 2, nonzeros=2, rounding="stochastic", error="softmax-cross-entropy", activation="relu"
+    [9, 6, 8, 4, 3],
+    3,
+    2,
+    nonzeros=2,
+    rounding="stochastic",
+    error="softmax-cross-entropy",
+    activation="relu",
+    formats={"logit": "Q3.6"},
 )
-"""Three hidden layers, and lanes that one, two or three tiles have a neuron in."""
+"""Three hidden layers, lanes that one, two or three tiles have a neuron in, logits that large weights clip."""
 
 NARROW = {"weight": "Q2.13", "delta": "Q-4.19", "gram": "Q4.11"}
 """16 bits, the narrowest block's."""
@@ -46,6 +53,18 @@ PHASES = (
 FAST = ((4, True, 255, 4, 0), (1, False, 0, 0, 0), (4, True, 255, 0, 0), (2, True, 255, 7, 0b10))
 """Everything saturates."""
 
+CHANGING = (
+    (2, True, RATE.mantissa, RATE.exponent, 0),
+    (1, False, 0, 0, 0),
+    (2, True, 200, 8, 0b0101),
+    (1, True, 1, 0, 0b1010),
+    (1, False, 0, 0, 0),
+    (1, True, RATE.mantissa, RATE.exponent, 0),
+    (2, False, 0, 0, 0),
+    (2, True, 3, 1, 0),
+)
+"""With one update pending, two, or none, inferences come."""
+
 ALONE = ((1, True, 200, 8, 0), (1, False, 0, 0, 0), *PHASES, (2, True, 255, 31, 0))
 """An update that is the only one pending when an inference comes; and a learning rate that leaves nothing."""
 
@@ -55,8 +74,20 @@ CASES = {
     "events": Case(SMALL, ALONE, events=True, data=3, zeros=0.6),
     "restless": Case(DEEP, PHASES, events=True, load=True, gaps=(30, 30, 30), data=2, zeros=0.6, restless=60),
     # For changes of Verilog that know nothing of its meaning.
-    "drawn": Case(DRAWN, PHASES, load=True, gaps=(20, 40, 40), data=15),
-    "drawn, restless": Case(DRAWN, FAST, events=True, load=True, gaps=(30, 30, 30), data=16, zeros=0.6, restless=120),
+    "drawn": Case(DRAWN, CHANGING, load=True, gaps=(20, 40, 40), data=15),
+    "drawn, restless": Case(
+        DRAWN,
+        FAST,
+        events=True,
+        load=True,
+        gaps=(30, 30, 30),
+        seed=0x9E3779B9,
+        data=16,
+        zeros=0.6,
+        extremes=0.3,
+        full_weights=True,
+        restless=120,
+    ),
     # Long sums in two parts.
     "halves": Case(
         accelerator([6, 7, 5, 4], 2, 2, nonzeros=2, error="softmax-cross-entropy", family="ecp5"), PHASES, data=17

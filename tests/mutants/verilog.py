@@ -2,9 +2,12 @@
 
 import random
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from . import liveness
+from .liveness import DECLARED, NAME, module_name
 
 
 class Place(NamedTuple):
@@ -19,7 +22,7 @@ class Place(NamedTuple):
     operator : str
         What kind of change it is.
     target : str
-        What is assigned there, or before it: a register rather than the number of its next value.
+        What is assigned there, or before it; of what has no name, all named signals that it is a part of.
     before, after : str
         The whole line.
     """
@@ -47,52 +50,84 @@ _LABEL = re.compile(r"^(\s*)1'h1:")
 _CONDITION = re.compile(r"^(\s*)if \((.*)\) (.*)$")
 _ENTRY = re.compile(r"\S+\[\d+\] = \d+'h")
 _MODULE = re.compile(r"^module \S+")
-_REGISTER = re.compile(r"^\s*(\S+) <= (\\\$\d+) ;$")
-_NAME = re.compile(r"\\?[\w$][^\s\[\](),;]*")
 _TARGET = re.compile(r"^\s*(?:assign )?(\S+) +(?:\[[\d:]+\] )?<?= ")
+_PORT = re.compile(r"^ +\.([^\s(]+) *\(")
+_FIELD = re.compile(r"^  assign \\(([^.\s]+)\.\S+) += \\?\2 ?(\[[\d:]+\]);$")
+_UNNAMED = re.compile(r"\$(?:\d+|(?:signal|like)(?:\$\d+)?)(?:\..*)?")
+_NUMBERS = re.compile(r"(\$\d+)+$")
 
 
 def places(text: str) -> list[Place]:
     """Every line of the Verilog that can be changed, once for each way to change it.
 
-    Contents of memories are left out: they are weights and tables, and one entry is read as any other.
+    Contents of memories are left out: they are weights and tables, and one entry is read as any other. So is what no
+    output depends on.
     """
-    found = []
+    found, live = [], liveness.live(text)
     # From one module's header to the next one's.
     lines = text.split("\n")
     tiles = [int(number) for number in re.findall(r"^module \S+\.tile_(\d+) ", text, re.M)]
     bias_tile = f".tile_{max(tiles, default=0)}."
     starts = [number for number, line in enumerate(lines) if _MODULE.match(line)]
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        found += _of_module(start, lines[start:end], bias_tile)
+        found += _of_module(start, lines[start:end], bias_tile, live)
     return found
 
 
-def _of_module(start: int, lines: list[str], bias_tile: str) -> Iterator[Place]:
-    name = lines[0].split()[1].removeprefix("\\")
+def _of_module(start: int, lines: list[str], bias_tile: str, live: dict) -> Iterator[Place]:
+    name = module_name(lines[0])
     module = re.sub(r"_?\d*\$?\d*$", "", name.rsplit(".", 1)[-1])
     if bias_tile in name:
         module = f"bias_tile.{module}"
-    registers = {found[2]: found[1] for line in lines if (found := _REGISTER.match(line))}
-    read = Counter(word for line in lines for word in _NAME.findall(line))
-    target, resets = "", False
+    users = _users(lines)
+    fields = {f"{found[2]}{found[3]}": found[1] for line in lines if (found := _FIELD.match(line))}
+    target, resets, lives = "", False, False
     for number, line in enumerate(lines, start):
         if assigned := _TARGET.match(line):
             target = assigned[1]
-            # Declared, perhaps as a port, and assigned: what another name is shown by is read nowhere.
-            if line.startswith("  assign") and read[target] <= 2:
-                continue
-        register = registers.get(target, target).removeprefix("\\")
+        if item := liveness.target(line):
+            signal, bits = item
+            lives = bool(live.get((name, signal), 0) & bits)
+        if not lives:
+            continue
         for operator, after in _changes(line):
             kind = operator.replace("constant", "reset value") if resets else operator
-            yield Place(number, module, kind, register, line, after)
+            yield Place(number, module, kind, "|".join(_names(target, users, fields)), line, after)
         resets = line.strip() == "if (rst) begin"
+
+
+def _users(lines: list[str]) -> dict[str, set[str]]:
+    """What is assigned, or the ports that are connected, by the names that are read for it."""
+    users, conditions = defaultdict(set), []
+    for line in lines[1:]:
+        if line.strip().startswith(DECLARED) or _FIELD.match(line):
+            continue
+        names = [name.removeprefix("\\") for name in NAME.findall(line)]
+        if assigned := _TARGET.match(line) or _PORT.match(line):
+            for name in [*names, *conditions]:
+                users[name].add(assigned[1])
+            conditions = []
+        else:
+            conditions += names
+    return users
+
+
+def _names(target: str, users: dict[str, set[str]], fields: dict[str, str]) -> list[str]:
+    found, seen, left = set(), set(), [target]
+    while left:
+        name = left.pop().removeprefix("\\")
+        if not _UNNAMED.fullmatch(name.partition("[")[0]):
+            found.add(_NUMBERS.sub("", fields.get(name, name)))
+        elif name not in seen:
+            seen.add(name)
+            left += users[name.partition("[")[0]]
+    return sorted(found)
 
 
 def _changes(line: str) -> Iterator[tuple[str, str]]:
     """(operator, changed line)."""
     code = line.strip()
-    if code.startswith(("(*", "initial", "reg ", "wire ", "input", "output", ".", "//")) or "$auto$" in line:
+    if code.startswith((*DECLARED, ".")) or "$auto$" in line:
         return
     if condition := _CONDITION.match(line):
         yield "condition inverted", f"{condition[1]}if (!({condition[2]})) {condition[3]}"
@@ -146,27 +181,36 @@ def apply(text: str, place: Place) -> str:
     return "\n".join(lines)
 
 
-EQUIVALENT: tuple[tuple[str, str, str, str], ...] = (
+EQUIVALENT: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "register_file",
         "reset value off by one",
         "busy_or_commanded_1|pending_1",
+        ".*",
         "shows during reset, and in the cycle behind it, in which no read can be answered",
     ),
     (
-        ".*_table|table",
+        "feedback",
+        "reset value off by one",
+        r"step\.bank",
+        ".*",
+        "every walk sets its bank as it begins, and without a walk the bank belongs to words that are IDLE",
+    ),
+    (
+        "dump_queue",
         "constant off by one",
-        "write_(data|address)",
-        "a table is never written: its write_enable is 0",
+        "some",
+        r".*\(\{ 1'h0, \S+  \}\) \+ .*",
+        "a bit above those of the sum that are kept",
     ),
 )
-"""(module, operator, target, why it changes nothing); the first three are regular expressions."""
+"""(module, operator, target, line, why it changes nothing); the first four are regular expressions."""
 
 
 def equivalent(place: Place) -> str:
     """Why a change makes no difference that anything could see; empty for all others."""
-    for module, operator, target, reason in EQUIVALENT:
-        patterns = ((module, place.module), (operator, place.operator), (target, place.target))
-        if all(re.fullmatch(pattern, found) for pattern, found in patterns):
+    for *patterns, reason in EQUIVALENT:
+        values = (place.module, place.operator, place.target, place.before)
+        if all(re.fullmatch(pattern, value) for pattern, value in zip(patterns, values, strict=True)):
             return reason
     return ""

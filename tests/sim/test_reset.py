@@ -29,7 +29,8 @@ def test_reset_in_mid_run(design, seed):
     whole = orders_of(case, job)
     for _ in range(4):
         # Samples flow without a wait for their results until the reset comes.
-        flowing = [order for order in whole if order[0] not in (Order.RESULTS, Order.DUMPED, Order.READ)]
+        waits = (Order.RESULTS, Order.DUMPED, Order.READ, Order.IDLE, Order.TAKEN)
+        flowing = [order for order in whole if order[0] not in waits]
         orders += [*flowing, (Order.CYCLES, draw.randrange(900), 0), (Order.RESET, 0, 0)]
     simulation = launch(job, program, [*orders, *whole])
     assert simulation.wait(300) == 0

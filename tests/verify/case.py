@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from strategies import configurations
 
 from dfarray.configuration import Configuration, Rounding, parse_configuration
+from dfarray.event_counters import EVENT_COUNTERS
 from dfarray.golden.integer import IntegerNetwork
 from dfarray.golden.noise import first_state
 from dfarray.hw import blocks
@@ -24,8 +25,8 @@ from dfarray.sim.job import LAST, Job, Phase, sample_words
 
 from .player import Order, Orders, Played, build, play
 
-COUNTED = ("STATUS", "SAMPLES_LOW", "MACS_LOW")
-"""Read at the end of a restless run, in this order."""
+COUNTED = tuple(name for name in EVENT_COUNTERS if name != "INPUT_WAITS")
+"""What stands still while the machine is idle; read at the end of a run, in this order."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,9 @@ def _append_mixed(case: Case, job: Job) -> None:
         # Cut off, or an index that comes again.
         kind = rng.integers(6)
         words.append(frame[-1:] if kind == 0 else np.append(frame[:1] & ~LAST, frame) if kind == 1 else frame)
-    codes = rng.integers(config.formats.weight.lo, config.formats.weight.hi + 1, 4 * job.image_words)
+    # Whatever is commanded: two rows each time.
+    words_loaded = 2 * case.restless * job.image_words // config.bank_rows_used
+    codes = rng.integers(config.formats.weight.lo, config.formats.weight.hi + 1, words_loaded)
     for name, appended in (("samples", np.concatenate(words).astype(">u8")), ("weights", codes.astype(">i4"))):
         with (job.directory / f"{name}.bin").open("ab") as file:
             file.write(appended.tobytes())
@@ -227,6 +230,10 @@ def orders_of(case: Case, job: Job) -> list[tuple[int, int, int]]:
     orders.read("NOISE")
     if case.restless:
         _act_at_random(case, job, orders)
+    orders.add(Order.IDLE)
+    for name in COUNTED:
+        orders.read(f"{name}_LOW")
+    orders.read(f"{COUNTED[0]}_HIGH")
     return orders.words
 
 
@@ -242,7 +249,9 @@ def _act_at_random(case: Case, job: Job, orders: Orders) -> None:
         if kind == 0:
             orders.write("CONTROL", train=int(draw.random() < 0.75), events=draw.getrandbits(1))
         elif kind == 1:
-            orders.write("LEARNING_RATE", mantissa=draw.randrange(256), exponent=draw.randrange(32))
+            # A small mantissa shows the lowest bits of the errors, where a large one clips them.
+            mantissa, exponent = draw.randrange(draw.choice((4, 256))), draw.randrange(draw.choice((4, 32)))
+            orders.write("LEARNING_RATE", mantissa=mantissa, exponent=exponent)
         elif kind == 2:
             orders.write("FREEZE", layers=draw.getrandbits(layers))
         elif kind == 3:
@@ -254,7 +263,7 @@ def _act_at_random(case: Case, job: Job, orders: Orders) -> None:
         elif kind < 8:
             orders.write("COMMAND", **{name: draw.getrandbits(1) for name in ("flush", "load", "dump")})
         elif kind < 9:
-            orders.add(Order.GAPS, draw.getrandbits(24) & draw.getrandbits(24))
+            orders.add(Order.GAPS, draw.randrange(8) << 24 | draw.getrandbits(24) & draw.getrandbits(24))
         else:
             # An inference is announced, what is pending is applied for it, and then the sample trains after all.
             events = draw.getrandbits(1)
@@ -263,12 +272,15 @@ def _act_at_random(case: Case, job: Job, orders: Orders) -> None:
             orders.write("CONTROL", train=0, events=events)
             orders.add(Order.CYCLES, draw.randrange(3 * (config.bank_rows_used + 20)))
             orders.write("CONTROL", train=1, events=events)
+        if kind < 6:
+            orders.read_back()
         transfers += draw.randrange(2 * config.network.inputs + 2)
         orders.add(Order.SAMPLES, transfers)
         orders.add(Order.CYCLES, draw.choice((1, 2, 5, 20, 80, 2 * config.network.inputs + 60)))
-    orders.add(Order.CYCLES, 600)
-    for name in COUNTED:
-        orders.read(name)
+    orders.add(Order.GAPS, 0)
+    # Between two samples the machine may be idle, too.
+    orders.add(Order.TAKEN, min(transfers, (job.directory / "samples.bin").stat().st_size // 8))
+    orders.add(Order.CYCLES, 100)
 
 
 def simulate(case: Case, directory: Path, verilog: Path | None = None) -> Played:
@@ -280,10 +292,13 @@ def simulate(case: Case, directory: Path, verilog: Path | None = None) -> Played
         If the design cannot be built.
     """
     job = prepare(case, directory, verilog)
-    played = play(job, build(job, directory / "icarus"), orders_of(case, job))
+    orders = orders_of(case, job)
+    played = play(job, build(job, directory / "icarus"), orders)
     if played.fault:
         return played
-    return replace(played, fault=differs(case, job, played.read) or _miscounted(case, job, played))
+    return replace(
+        played, fault=differs(case, job, played.read) or _misread(orders, played.read) or _miscounted(played)
+    )
 
 
 def differs(case: Case, job: Job, read: list[tuple[int, int]]) -> str:
@@ -309,14 +324,24 @@ def differs(case: Case, job: Job, read: list[tuple[int, int]]) -> str:
     return "" if noise == expected else f"NOISE is {noise}, not {expected}"
 
 
-def _miscounted(case: Case, job: Job, played: Played) -> str:
-    """Which counter an idle machine has wrong at the end of a restless run."""
-    if not case.restless:
-        return ""
-    status, samples, macs = (value for _, value in played.read[1:])
-    if status & 1:
-        return ""
-    told = {"SAMPLES_LOW": (samples, len(job.answers())), "MACS_LOW": (macs, played.macs & 0xFFFFFFFF)}
+def _misread(orders: list[tuple[int, int, int]], read: list[tuple[int, int]]) -> str:
+    """Which register does not say what was written to it last."""
+    written, answers = {}, iter(read)
+    for order, offset, value in orders:
+        if order == Order.WRITE:
+            written[offset] = value
+        elif order == Order.READ:
+            _, got = next(answers)
+            if got != written.get(offset, got):
+                return f"register {offset:#x} is {got}, not {written[offset]}"
+    return ""
+
+
+def _miscounted(played: Played) -> str:
+    """Which counters the idle machine has wrong at the end."""
+    *low, (_, high) = played.read[-len(COUNTED) - 1 :]
+    told = {name: (value, played.counters[name]) for name, (_, value) in zip(COUNTED, low, strict=True)}
+    told[f"{COUNTED[0]}_HIGH"] = (high, 0)
     return ", ".join(f"{name} is {got}, not {wanted}" for name, (got, wanted) in told.items() if got != wanted)
 
 

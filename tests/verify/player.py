@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dfarray.register_map import register_map
+from dfarray.register_map import ADDRESS_BITS, register_map
 from dfarray.sim import harness, simulators
 from dfarray.sim.cells import cell_models
 from dfarray.sim.job import Job
@@ -29,10 +29,11 @@ CHUNK = 4096
 class Order(IntEnum):
     """What ``player.v`` does; it has the same numbers.
 
-    WRITE and READ a register; GAPS of samples, results and weights, a byte each; how many SAMPLES' transfers and
-    WEIGHTS may be played so far; wait for so many RESULTS, words PLAYED or DUMPED; let CYCLES pass; RESET, after which
-    samples and weights are played, and results and weights recorded, from their files' begin. The golden model knows of
-    no second reset: a run with one is launched, not played.
+    WRITE and READ a register; GAPS of samples, results, weights and the register port, a byte each; how many SAMPLES'
+    transfers and WEIGHTS may be played so far; wait for so many RESULTS, words PLAYED or DUMPED, samples' transfers
+    TAKEN; let CYCLES pass; wait until STATUS says IDLE; RESET, after which samples and weights are played, and results
+    and weights recorded, from their files' begin. The golden model knows of no second reset: a run with one is
+    launched, not played.
     """
 
     END = 0
@@ -46,6 +47,8 @@ class Order(IntEnum):
     DUMPED = 8
     CYCLES = 9
     RESET = 10
+    IDLE = 11
+    TAKEN = 12
 
 
 class Orders:
@@ -69,6 +72,10 @@ class Orders:
         register = self._registers[name]
         self.words.append((Order.WRITE, register.offset, register.pack(**fields)))
 
+    def read_back(self) -> None:
+        """Read the register that was written last."""
+        self.words.append((Order.READ, self.words[-1][1], 0))
+
     def read(self, name: str) -> None:
         """Read a register: (offset, value) is in what was told."""
         self.words.append((Order.READ, self._registers[name].offset, 0))
@@ -89,8 +96,8 @@ class Played:
     seconds : float
     read : list of (offset, value)
         Registers in the order in which they were read.
-    macs : int
-        What the golden cycle model counted.
+    counters : dict of str to int
+        What the golden cycle model counted, by the counter's name.
     """
 
     fault: str
@@ -99,7 +106,7 @@ class Played:
     signals: int
     seconds: float
     read: list[tuple[int, int]]
-    macs: int
+    counters: dict[str, int]
 
 
 def build(job: Job, directory: Path) -> Path:
@@ -118,7 +125,9 @@ def build(job: Job, directory: Path) -> Path:
     write_contents(contents, directory / harness.CONTENTS)
     sources = [source, *cell_models(job.config.array.family), harness.write_harness(job.manifest, contents, directory)]
     program, log = directory / "player.vvp", directory / "build.log"
-    command = ["iverilog", "-g2012", "-s", "player", "-o", program, *sources, _HERE / "player.v"]
+    status = next(register.offset for register in register_map(job.config) if register.name == "STATUS")
+    parameters = [f"-Pplayer.ADDRESS_BITS={ADDRESS_BITS}", f"-Pplayer.STATUS={status}"]
+    command = ["iverilog", "-g2012", *parameters, "-s", "player", "-o", program, *sources, _HERE / "player.v"]
     with log.open("w") as output:
         done = subprocess.run(list(map(str, command)), stdout=output, stderr=subprocess.STDOUT, cwd=directory)
     if done.returncode:
@@ -179,5 +188,5 @@ def play(job: Job, program: Path, orders: Sequence[tuple[int, int, int]]) -> Pla
         scoreboard.figures()["signals_per_cycle"],
         time.perf_counter() - began,
         read,
-        scoreboard.model.counters["MACS"],
+        scoreboard.model.counters,
     )
