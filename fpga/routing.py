@@ -21,7 +21,7 @@ AIMS = (0.97, 0.94, 0.9, 0.85)
 PATIENCE = 80
 """Rounds of the router that one aim may take."""
 
-PLACEMENTS = 3
+PLACEMENTS = 2
 """Tried for a seed."""
 
 AIMED = "routing.lpf"
