@@ -292,8 +292,8 @@ PROOFS = [
         "Partials",
         16,
         (
-            Edit("bias_tile", "lane.product, added, levels,", "lane.product, added, levels + 1,"),
-            Edit("tile", "self.partial_in.value + total", "total"),
+            Edit("bias_tile", "lane.product, levels,", "lane.product, levels + 1,"),
+            Edit("partial_chain", "skewed_sum(m, incoming, addend,", "skewed_sum(m, addend, addend,"),
         ),
         cover=18,
     ),

@@ -87,7 +87,8 @@ def test_counted_and_simulated_cycles_agree(project, fast_simulator):
     generated, simulated = (json.loads((project / name).read_text()) for name in ("g.json", "o.json"))
     assert generated["cycles_per_sample"] == simulated["cycles_per_sample"]
     assert generated["utilisation"] == (6 * 8 + 8 * 3) / (8 * generated["cycles_per_sample"])
-    assert simulated["utilisation"] == pytest.approx(generated["utilisation"], rel=0.1)
+    # Of 50 samples; each end of the count may be a sample and two walks of the counters' memory beside it.
+    assert simulated["utilisation"] == pytest.approx(generated["utilisation"], rel=0.15)
 
 
 @pytest.mark.parametrize(
