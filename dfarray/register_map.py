@@ -146,7 +146,7 @@ def register_map(config: Configuration) -> tuple[Register, ...]:
                     "seed",
                     0,
                     32,
-                    "Writing restarts the rounding noise (flushes first)",
+                    "Writing restarts the rounding noise (flushes first); reads 0 where rounding is to nearest",
                     config.training.seed if stochastic else 0,
                 ),
             ),

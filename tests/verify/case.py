@@ -21,6 +21,7 @@ from dfarray.initial_weights import initial_weights
 from dfarray.latency import FAMILIES
 from dfarray.learning_rate import LearningRate
 from dfarray.placement import from_image
+from dfarray.register_map import Access, register_map
 from dfarray.sim.job import LAST, Job, Phase, sample_words
 
 from .player import Order, Orders, Played, build, play
@@ -297,7 +298,8 @@ def simulate(case: Case, directory: Path, verilog: Path | None = None) -> Played
     if played.fault:
         return played
     return replace(
-        played, fault=differs(case, job, played.read) or _misread(orders, played.read) or _miscounted(played)
+        played,
+        fault=differs(case, job, played.read) or _misread(orders, played.read, case.config) or _miscounted(played),
     )
 
 
@@ -324,12 +326,13 @@ def differs(case: Case, job: Job, read: list[tuple[int, int]]) -> str:
     return "" if noise == expected else f"NOISE is {noise}, not {expected}"
 
 
-def _misread(orders: list[tuple[int, int, int]], read: list[tuple[int, int]]) -> str:
-    """Which register does not say what was written to it last."""
+def _misread(orders: list[tuple[int, int, int]], read: list[tuple[int, int]], config: Configuration) -> str:
+    """Which register does not say what was written to it last, or 0 if it keeps nothing."""
     written, answers = {}, iter(read)
+    keeps = {item.offset for item in register_map(config) if item.access is Access.READ_WRITE}
     for order, offset, value in orders:
         if order == Order.WRITE:
-            written[offset] = value
+            written[offset] = value if offset in keeps else 0
         elif order == Order.READ:
             _, got = next(answers)
             if got != written.get(offset, got):
