@@ -593,6 +593,47 @@ MUTANTS = {
     "serial rounding bit": Mutant(
         "serial_errors", "+ product.value[bits - 1]", "+ product.value[bits - 2]", "error.value", "serial"
     ),
+    "small family: an update without a delta": Mutant(
+        "serial_lane", "(command.fused & self.delta_valid)", "command.fused", "weight_write.enable", "serial"
+    ),
+    "small family: a sum begins with the one before": Mutant(
+        "serial_lane", "forward.clear.eq(command.fresh)", "forward.clear.eq(0)", "result", "serial"
+    ),
+    "small family: output rows by the older activation": Mutant(
+        "serial_lane",
+        "Mux(command.answers, local.current,",
+        "Mux(command.answers, local.gram,",
+        "partial.value",
+        "serial",
+    ),
+    "small family: kappa's half lost": Mutant(
+        "serial_lane", "Const(self._activate),", "Const(0),", "correction", "serial"
+    ),
+    "small family: every tile loads": Mutant(
+        "serial_decoder", "packet.tile == self._index", "packet.tile == packet.tile", "weight_write.enable", "serial"
+    ),
+    "small family: biases beyond group 0": Mutant(
+        "serial_bias", "here.eq(row < config.network.classes)", "here.eq(1)", "weight_write.enable", "serial"
+    ),
+    "small family: b of one sign": Mutant(
+        "serial_feedback",
+        'delay(m, negative, 1, "minus")',
+        'delay(m, negative ^ negative, 1, "minus")',
+        "feedback.value",
+        "serial",
+    ),
+    "small family: x of a NULL sweep": Mutant(
+        "serial_fetch", "Mux(nothing, entry.current, entry.previous)", "entry.previous", "broadcast.x_prev", "serial"
+    ),
+    "small family: a sample does not wait for the one before": Mutant(
+        "dense_sequencer", " & ~self.activate & ~self._opens", "", "sequencer.state", "serial"
+    ),
+    "small family: a slot does not wait for output rows": Mutant(
+        "sequencer", "~(self.activate | self.output | recent)", "~(self.activate | recent)", "sequencer.row", "serial"
+    ),
+    "small family: an address of the group before": Mutant(
+        "dense_sequencer", "address.eq(address.init)", "address.eq(address)", "broadcast.address", "serial"
+    ),
     "the dense store's samples do not take turns": Mutant(
         "dense_store",
         "Mux(upper, read[1], read[0]), Mux(upper, read[0], read[1])",

@@ -146,6 +146,7 @@ CASES = {
             [6, 9, 7, 3],
             2,
             2,
+            nonzeros=2,
             rounding="stochastic",
             error="softmax-cross-entropy",
             formats=NARROW,
