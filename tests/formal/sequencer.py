@@ -248,8 +248,8 @@ PROOFS = [
         (
             Edit(
                 "sequencer",
-                "output.eq(output_next & tick), activate.eq(activate_next & tick)",
-                "output.eq(output_next & tick), activate.eq(activate_next)",
+                "self._hidden_rows(m, tick & neither_next, activate)",
+                "self._hidden_rows(m, neither_next, activate)",
             ),
         ),
         ((2, 3, 2), 2, "ice40up5k"),
