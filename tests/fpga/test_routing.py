@@ -43,7 +43,7 @@ SEED = 3
 SEEDS = [SEED + 1000 * k for k in range(PLACEMENTS)]
 
 
-def runs(tmp_path, *, arrays=(110.0, 100.0, 120.0), failing=0, broken=False):
+def runs(tmp_path, *, arrays=(110.0, 120.0), failing=0, broken=False):
     """What each placement was told, by its seed, and each routing; the clocks that placements promise are given."""
     promised = dict(zip(SEEDS, [*arrays, *[50.0] * PLACEMENTS], strict=False))
     script = SCRIPT.format(arrays=promised, promises=PROMISES, failing=failing, rounds=PATIENCE + 1, broken=broken)
@@ -69,8 +69,8 @@ def test_routing_aims_below_the_promise(tmp_path):
     placings, (routing,) = runs(tmp_path)
     for placing in placings.values():
         assert {"--no-route", "netlist.json", "pins.lpf"} <= set(placing["arguments"])
-    best = after(placings[SEEDS[2]], "--write")
-    assert best not in {after(placings[seed], "--write") for seed in SEEDS if seed != SEEDS[2]}
+    best = after(placings[SEEDS[1]], "--write")
+    assert best not in {after(placings[seed], "--write") for seed in SEEDS if seed != SEEDS[1]}
     assert after(routing, "--json") == best
     assert {"--no-place", "--no-pack", "--tmg-ripup", "routing.lpf"} <= set(routing["arguments"])
     # 120 of 160 MHz: each clock of the PLL that much slower.
