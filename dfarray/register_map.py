@@ -156,7 +156,15 @@ def register_map(config: Configuration) -> tuple[Register, ...]:
             "ROW_COUNT",
             0x24,
             rw,
-            (Field("rows", 0, rows_bits, "Rows of load and dump", config.bank_rows_used),),
+            (
+                Field(
+                    "rows",
+                    0,
+                    rows_bits,
+                    "Rows of load and dump, which take both when they begin: not to be written while one waits",
+                    config.bank_rows_used,
+                ),
+            ),
         ),
         Register(
             "NOISE", 0x28, ro, (Field("state", 0, 32, "State of the rounding noise; 0 if rounding is nearest", noise),)
