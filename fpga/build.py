@@ -186,11 +186,11 @@ def _place_and_route(
         return place_and_route(router, flow, board, directory, seed=seed, mhz=mhz, hopeless=too_much)
     except ToolFailedError:
         logs = [directory / name for name in placing_logs(router, flow)]
-        found = [logged_utilisation(read_log(log)) for log in logs if log.exists()]
-        used = next((counts for counts in found if overfull(counts, lanes)), None)
-        if used is None:
+        counts = [logged_utilisation(read_log(log)) for log in logs if log.exists()]
+        found = next(((used, excess) for used in counts if (excess := overfull(used, lanes))), None)
+        if found is None:
             raise
-        excess = overfull(used, lanes)
+        used, excess = found
         luts = used.get(flow.luts)
         others = alternatives(config, board, luts.used if luts else 0)
         elsewhere = f"; by `dfarray estimate` {others}" if others else ""

@@ -11,7 +11,28 @@ from dfarray.hw.lane import lane_command, rounding_bits
 from dfarray.trace import index_bits
 
 
-class BiasLane(wiring.Component):
+def times_one(config: Configuration, value: Value) -> Value:
+    """The product of a value and the activation one."""
+    one = config.formats.activation.one
+    bits = one.bit_length()
+    scaled = value << (bits - 1) if one == 1 << (bits - 1) else (value << bits) - value
+    return scaled[: len(value) + config.formats.activation.width].as_signed()
+
+
+class BiasRegisters:
+    """What the trace shows of the bias tile's lane."""
+
+    def __init__(self, config: Configuration):
+        formats = config.formats
+        self.write_enable = Signal()
+        self.write_address = Signal(index_bits(config.array.bank_rows))
+        # A GRAM row's activation goes the same way, and may be wider than a weight.
+        self.write_data = Signal(signed(max(formats.weight.width, formats.activation.width)))
+        # When a lane's result register would have the weight; the trace alone looks at it.
+        self.result = Signal(signed(max(config.accumulator.width, formats.weight.width)))
+
+
+class BiasLane(BiasRegisters, wiring.Component):
     """As :class:`dfarray.hw.lane.Lane`, for weights whose presynaptic activation is always one.
 
     It has no multiplier, no deltas of its own, and sums nothing.
@@ -45,13 +66,9 @@ class BiasLane(wiring.Component):
     def __init__(self, config: Configuration, weights, rows: range):
         self._config, self._weights, self._rows = config, weights, rows
         formats = config.formats
-        self.write_enable = Signal()
-        self.write_address = Signal(index_bits(config.array.bank_rows))
-        # A GRAM row's activation goes the same way, and may be wider than a weight.
-        self.write_data = Signal(signed(max(formats.weight.width, formats.activation.width)))
-        # When a lane's result register would have the weight; the trace alone looks at it.
-        self.result = Signal(signed(max(config.accumulator.width, formats.weight.width)))
-        super().__init__(
+        BiasRegisters.__init__(self, config)
+        wiring.Component.__init__(
+            self,
             {
                 "command": In(lane_command(config)),
                 "load": In(1),
@@ -60,7 +77,7 @@ class BiasLane(wiring.Component):
                 "product": Out(signed(len(self.write_data) + formats.activation.width)),
                 "weight": Out(q_shape(formats.weight)),
                 "saturated": Out(1),
-            }
+            },
         )
 
     def elaborate(self, platform):
@@ -70,7 +87,7 @@ class BiasLane(wiring.Component):
         m.submodules.bank = bank = weight_bank(
             config.array.family, q_shape(formats.weight), len(self._rows), self._weights, latency.weight_read
         )
-        step = delay(m, self._times_one(command.value), multiply, "step")
+        step = delay(m, times_one(config, command.value), multiply, "step")
         rounded = Signal(signed(len(step) + 1 - formats.update_shift), reset_less=True)
         updates = command.output_update
         with m.If(delay(m, updates, multiply, "updating", reset_less=False)):
@@ -98,15 +115,9 @@ class BiasLane(wiring.Component):
             bank.write_address.eq(self.write_address - self._rows.start),
             bank.write_data.eq(self.write_data[: formats.weight.width]),
         ]
-        counted = Mux(self.here, self._times_one(self.write_data), 0).as_signed()
+        counted = Mux(self.here, times_one(config, self.write_data), 0).as_signed()
         m.d.comb += self.product.eq(delay(m, counted, multiply, "product"))
         with m.If(self.reads):
             m.d.sync += self.weight.eq(Mux(self.here, self.write_data, 0))
         m.d.comb += self.result.eq(delay(m, self.weight, multiply + latency.accumulate, "result"))
         return m
-
-    def _times_one(self, value: Value) -> Value:
-        one = self._config.formats.activation.one
-        bits = one.bit_length()
-        scaled = value << (bits - 1) if one == 1 << (bits - 1) else (value << bits) - value
-        return scaled[: len(value) + self._config.formats.activation.width].as_signed()

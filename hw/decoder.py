@@ -76,7 +76,7 @@ class Decoder(wiring.Component):
         if stochastic:
             m.d.comb += self.late_out.noise.eq(lfsr_steps(late.noise, STEPS_A_TILE))
 
-        def one_of(name, *operations):
+        def beside_hop(name, *operations):
             """A register beside the hop register, so that all lanes are near it: whether the packet is one of these."""
             decoded = Signal(name=name)
             m.d.sync += decoded.eq(any_of(self.packet_in.op == operation for operation in operations))
@@ -91,22 +91,22 @@ class Decoder(wiring.Component):
             m.d.sync += decoded.eq(condition)
             return decoded
 
-        activates = one_of("activates", Operation.ACTIVATE)
-        output_row = one_of("output_row", Operation.OUT, Operation.OUT_FUSED, Operation.GRAM)
-        load = one_of("load_weight", Operation.LOAD)
+        activates = beside_hop("activates", Operation.ACTIVATE)
+        output_row = beside_hop("output_row", Operation.OUT, Operation.OUT_FUSED, Operation.GRAM)
+        load = beside_hop("load_weight", Operation.LOAD)
         m.d.sync += [factor.eq(Mux(activates, packet.payload.value, packet.payload.x.prev)), stage.eq(packet)]
         if self._biases is None:
             inside = Const(1)
-            forward = flag("forward", one_of("hidden", Operation.FORWARD, Operation.FUSED, Operation.READ))
+            forward = flag("forward", beside_hop("hidden", Operation.FORWARD, Operation.FUSED, Operation.READ))
         else:
             inside = Signal()
             m.d.comb += inside.eq((packet.address >= self._biases.start) & (packet.address < self._biases.stop))
-            forward = flag("forward", one_of("read", Operation.READ))
-        fused = flag("fused", one_of("hidden_fused", Operation.FUSED))
-        output_fused = flag("output_fused", one_of("out_fused", Operation.OUT_FUSED) & inside)
+            forward = flag("forward", beside_hop("read", Operation.READ))
+        fused = flag("fused", beside_hop("hidden_fused", Operation.FUSED))
+        output_fused = flag("output_fused", beside_hop("out_fused", Operation.OUT_FUSED) & inside)
         output = flag("output", output_row)
         wanted = flag("wanted", output_row & packet.last)
-        gram = flag("gram", one_of("gram_row", Operation.GRAM))
+        gram = flag("gram", beside_hop("gram_row", Operation.GRAM))
         activate = flag("activate", activates)
         loads = flag("loads", load)
         load_here = flag("load_here", inside & load & (packet.tile == self._index))

@@ -92,29 +92,22 @@ class FeedbackNetwork(wiring.Component):
         connection = self._walk(m, step, starts, walking, begin, corrects, Mux(corrects, serials[1], serials[0]))
 
         class_bits = index_bits(config.network.classes)
-        serial = config.latency.serial
-        if serial:
-            minus = lookup(m, connection, [int(sign < 0) for _, sign in walked], "minus")
-            m.d.comb += self.read_class.eq(lookup(m, connection, [c for c, _ in walked], "connected_class"))
-        else:
-            m.submodules.topology = rom = Memory(
-                shape=data.StructLayout({"class": class_bits, "negative": 1}),
-                depth=max(2, len(walked)),
-                init=[{"class": c, "negative": int(sign < 0)} for c, sign in walked],
-            )
-            entry = rom.read_port()
-            minus = entry.data.negative
-            m.d.comb += [entry.addr.eq(connection), self.read_class.eq(entry.data["class"])]
-        read = 0 if serial else 1
-        m.d.comb += self.read_bank.eq(delay(m, step.bank, read, "read_bank"))
-        negative = delay(m, minus, 1, "negative")
+        m.submodules.topology = rom = Memory(
+            shape=data.StructLayout({"class": class_bits, "negative": 1}),
+            depth=max(2, len(walked)),
+            init=[{"class": c, "negative": int(sign < 0)} for c, sign in walked],
+        )
+        entry = rom.read_port()
+        m.d.comb += [entry.addr.eq(connection), self.read_class.eq(entry.data["class"])]
+        m.d.comb += self.read_bank.eq(delay(m, step.bank, 1, "read_bank"))
+        negative = delay(m, entry.data.negative, 1, "negative")
 
-        addend = delay(m, step, read + 1, "addend", reset_less=False)
-        summed = delay(m, step, 2 if serial else 4, "summed", reset_less=False)
+        addend = delay(m, step, 2, "addend", reset_less=False)
+        summed = delay(m, step, 4, "summed", reset_less=False)
         total = Signal(signed(config.formats.delta.width + config.feedback.nonzeros.bit_length()), reset_less=True)
         m.d.sync += total.eq(Mux(addend.first, 0, total) + Mux(negative, -self.scaled_error, self.scaled_error))
 
-        scalar = delay(m, self._scaled(m, total), read, "scalar")
+        scalar = delay(m, self._scaled(m, total), 1, "scalar")
         word = self.word
         m.d.sync += [
             word.op.eq(FeedbackOperation.IDLE),

@@ -58,6 +58,18 @@ def lane_activations(config: Configuration) -> data.StructLayout:
     return data.StructLayout({"current": activation, "gram": activation, "update": activation})
 
 
+def lane_ports(config: Configuration) -> dict:
+    """What every lane is given beside its commands."""
+    strobed = data.StructLayout({"enable": 1, "value": q_shape(config.formats.delta)})
+    return {
+        "load": In(1),
+        "shadow": In(strobed),
+        "correcting": In(strobed),
+        "swap": In(1),
+        "activations": In(lane_activations(config)),
+    }
+
+
 def rounding_bits(config: Configuration, command, lane: int):
     """What rounds a lane's update: a half, or its own of the command's noise bits."""
     bits = config.formats.update_shift
@@ -98,8 +110,8 @@ class Lane(wiring.Component):
     product : Out(signed)
         Of the forward multiplier, align + 1 + multiply cycles after the command.
     result : Out(signed)
-        The last finished sum, weight + activation fraction bits; from align + multiply + 3 cycles
-        after the command with ``last``.
+        The last finished sum, weight + activation fraction bits; from align + multiply + accumulate + 2
+        cycles after the command with ``last``.
     correction : Out(signed)
         kappa, from multiply + 1 cycles after the ACTIVATE.
     saturated : Out(1)
@@ -122,15 +134,10 @@ class Lane(wiring.Component):
         # A GRAM row's activation goes the same way to the multiplier, and may be wider than a weight.
         self.write_data = Signal(signed(max(weight.width, config.formats.activation.width)))
         result = signed(max(config.accumulator.width, config.formats.weight.width))
-        strobed = data.StructLayout({"enable": 1, "value": delta})
         super().__init__(
             {
                 "command": In(lane_command(config)),
-                "load": In(1),
-                "shadow": In(strobed),
-                "correcting": In(strobed),
-                "swap": In(1),
-                "activations": In(lane_activations(config)),
+                **lane_ports(config),
                 "product": Out(signed(len(self.write_data) + config.formats.activation.width)),
                 "result": Out(result),
                 "saturated": Out(1),

@@ -1,27 +1,17 @@
 """The bias tile of a small family: it keeps of a packet what output biases need, and that no longer than they do."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 
 from dfarray.configuration import Configuration, Rounding
 from dfarray.hw.arithmetic import any_of, delay, held, odd_cycles, overflows, q_shape, saturate
+from dfarray.hw.bias_lane import BiasRegisters, times_one
 from dfarray.hw.bias_tile import bias_ports
 from dfarray.hw.blocks import weight_bank
 from dfarray.hw.packets import Kind, Operation, partial_sum, return_word
 from dfarray.hw.serial_decoder import even_cycle
 from dfarray.hw.serial_lane import below_weight
 from dfarray.trace import index_bits
-
-
-class BiasRegisters:
-    """What the trace shows of the bias tile's lane."""
-
-    def __init__(self, config: Configuration):
-        formats = config.formats
-        self.write_enable = Signal()
-        self.write_address = Signal(index_bits(config.array.bank_rows))
-        self.write_data = Signal(signed(max(formats.weight.width, formats.activation.width)))
-        self.result = Signal(signed(max(config.accumulator.width, formats.weight.width)))
 
 
 class SerialBiasTile(wiring.Component):
@@ -89,7 +79,7 @@ class SerialBiasTile(wiring.Component):
 
         # Cycles 0, 1, 2: the step, the difference, the weight; two rows are two cycles apart.
         value = packet.payload.value[: formats.delta.width].as_signed()
-        step = delay(m, Mux(fused, self._times_one(value), 0), 1, "step")
+        step = delay(m, Mux(fused, times_one(config, value), 0), 1, "step")
         noise = Const(0)
         if config.training.rounding is Rounding.STOCHASTIC:
             noise = delay(m, self.late_in.noise, 1, "noise")
@@ -117,7 +107,7 @@ class SerialBiasTile(wiring.Component):
         levels = max(0, (config.array.lanes - 1).bit_length())
         counted = Mux(written_place.here, lane.write_data, 0).as_signed()
         late = held(m, counted, levels, "counted", phase(4))
-        product = delay(m, self._times_one(late), 1, "product")
+        product = delay(m, times_one(config, late), 1, "product")
         valid = flag(output & packet.last, config.latency.sum + levels - 1, "wanted")
         m.d.sync += [
             self.partial.valid.eq(valid),
@@ -147,9 +137,3 @@ class SerialBiasTile(wiring.Component):
         with m.If(shows):
             m.d.sync += lane.result.eq(weight)
         return m
-
-    def _times_one(self, value: Value) -> Value:
-        one = self._config.formats.activation.one
-        bits = one.bit_length()
-        scaled = value << (bits - 1) if one == 1 << (bits - 1) else (value << bits) - value
-        return scaled[: len(value) + self._config.formats.activation.width].as_signed()

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from dfarray.configuration import Configuration, Rounding
 from dfarray.hw.arithmetic import any_of, delay, overflows, q_shape, saturate
 from dfarray.hw.blocks import multiply_accumulate, multiply_subtract, weight_bank
-from dfarray.hw.lane import lane_activations
+from dfarray.hw.lane import lane_ports
 from dfarray.trace import correction_width, index_bits
 
 
@@ -115,15 +115,10 @@ class SerialLane(wiring.Component):
         self._rest = half_of_z(config) % (1 << max(0, -config.correction_shift))
         widest = max(weight.width + formats.update_shift, products, self._activate.bit_length() + 1)
         self._difference = signed(widest + 1)
-        strobed = data.StructLayout({"enable": 1, "value": delta})
         super().__init__(
             {
                 "command": In(serial_command(config)),
-                "load": In(1),
-                "shadow": In(strobed),
-                "correcting": In(strobed),
-                "swap": In(1),
-                "activations": In(lane_activations(config)),
+                **lane_ports(config),
                 "total": Out(signed(max(config.accumulator.width, len(self.write_data) + formats.activation.width))),
                 "rounded_correction": Out(
                     signed(max(correction_width(config), half_of_z(config).bit_length() + 1) + 1)

@@ -20,22 +20,9 @@ from dfarray.trace import index_bits
 class SerialTile(Tile):
     """As :class:`dfarray.hw.tile.Tile`; sums and corrections are read where the lanes' multipliers hold them."""
 
-    _lane, _read, _spare = SerialLane, 1, 0
+    _lane, _decoder, _read, _spare = SerialLane, SerialDecoder, 1, 0
 
-    def _broadcast(self, m):
-        m.submodules.decoder = decoder = SerialDecoder(self._config, self._index)
-        m.d.comb += [
-            decoder.packet_in.eq(self.broadcast_in),
-            decoder.late_in.eq(self.late_in),
-            self.broadcast_out.eq(decoder.packet_out),
-            self.late_out.eq(decoder.late_out),
-        ]
-        for k, lane in enumerate(self.lanes):
-            m.d.comb += [
-                lane.command.eq(decoder.command),
-                lane.load.eq(decoder.load[k]),
-                lane.swap.eq(decoder.swap),
-            ]
+    def _follow(self, m, decoder):
         self._activation_start = decoder.activation
         widest = len(self.lanes[0].write_data) + self._config.formats.activation.width
         products = [lane.total[:widest].as_signed() for lane in self.lanes]

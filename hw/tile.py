@@ -91,7 +91,7 @@ class Tile(wiring.Component):
             }
         )
 
-    _lane, _read, _spare = Lane, 2, 1
+    _lane, _decoder, _read, _spare = Lane, Decoder, 2, 1
 
     def elaborate(self, platform):
         m = Module()
@@ -118,7 +118,7 @@ class Tile(wiring.Component):
         return m
 
     def _broadcast(self, m):
-        m.submodules.decoder = decoder = Decoder(self._config, self._index)
+        m.submodules.decoder = decoder = self._decoder(self._config, self._index)
         m.d.comb += [
             decoder.packet_in.eq(self.broadcast_in),
             decoder.late_in.eq(self.late_in),
@@ -131,6 +131,10 @@ class Tile(wiring.Component):
                 lane.load.eq(decoder.load[k]),
                 lane.swap.eq(decoder.swap),
             ]
+        self._follow(m, decoder)
+
+    def _follow(self, m, decoder):
+        """When lanes are activated, and the output rows' sums."""
         self._activation_start, self._activation_ahead = decoder.activation_start, decoder.activation_ahead
         self._activation_next = decoder.activation_next
         products = adder_tree(m, [lane.product for lane in self.lanes], "product_sum")

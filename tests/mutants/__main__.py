@@ -158,8 +158,9 @@ def main() -> int:
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:
         names = dict.fromkeys(name for trial in trials for name in trial.runs)
         for trial in progress.track(list(unchanged(names, build)), description="unchanged"):
-            if tried(trial, build)["killed"]:
-                console.print(f"{trial.title} finds fault with the design as it is: {tried(trial, build)['fault']}")
+            row = tried(trial, build)
+            if row["killed"]:
+                console.print(f"{trial.title} finds fault with the design as it is: {row['fault']}")
                 return 1
         for trial in progress.track(trials, description="mutants"):
             rows.append(tried(trial, build))
