@@ -73,23 +73,23 @@ class ActivationUnit(wiring.Component):
         serial = config.latency.serial
         if serial:
             low = saturate(m, self.exact, width, "z")
-            fits, below_zero = Const(1), low[-1]
+            below_zero, limited = low[-1], low[-1] & ~low[:-1].any()
             m.d.comb += self.saturated.eq(overflows(self.exact, width))
         else:
             fits, below_zero, low = overflow_registered(m, self.exact, width, "z")
+            limited = ~fits | delay(m, self.exact[-1] & ~self.exact[: width - 1].any(), 1, "z_is_lowest")
             m.d.comb += self.saturated.eq(~fits)
-        magnitude, limited = Signal(width), Signal()
+        magnitude = Signal(width - 1)
         m.submodules.table = memory = block_ram(
             config.array.family, unsigned(value_bits + derivative_bits), len(init), init, 1 if serial else 2
         )
         address = Signal.like(memory.read_address, reset_less=True)
         m.d.comb += [
             magnitude.eq(Mux(below_zero, -low, low)),
-            # The most negative number's magnitude is one more than the table has.
-            limited.eq(~fits | magnitude[-1]),
             memory.read_address.eq(address),
         ]
-        m.d.sync += address.eq(magnitude[:-1] | limited.replicate(width - 1))
+        # The most negative number's magnitude is one more than the table has.
+        m.d.sync += address.eq(magnitude | limited.replicate(width - 1))
         negative = delay(m, below_zero, 2 if serial else 3, "negative")
         entry = memory.read_data
         positive = entry[:value_bits]

@@ -47,7 +47,7 @@ class Collector(wiring.Component):
         first_token = latency.fetch + latency.correct + latency.activated
         request = Signal.like(self.request)
         lane = Signal(index_bits(self._config.array.lanes))
-        timer = Signal(range(max(first_token, tiles + 2)))
+        timer, waits = Signal(range(max(first_token, tiles + 2))), Signal()
         cooling = Signal()
         count = Signal(index_bits(tiles + 2))
         at_last_lane = lane == request.last_lane
@@ -60,9 +60,10 @@ class Collector(wiring.Component):
             m.d.sync += self.busy.eq(1)
         # What is late in the sequencer's cycle sets one register only.
         with m.If(delay(m, self.start, 1, "started", reset_less=False)):
-            m.d.sync += [request.eq(asked), lane.eq(0), cooling.eq(0), timer.eq(first_token - 3)]
-        with m.Elif(timer != 0):
-            m.d.sync += timer.eq(timer - 1)
+            m.d.sync += [request.eq(asked), lane.eq(0), cooling.eq(0)]
+            m.d.sync += [timer.eq(first_token - 3), waits.eq(first_token != 3)]
+        with m.Elif(waits):
+            m.d.sync += [timer.eq(timer - 1), waits.eq(timer != 1)]
         with m.Elif(cooling):
             m.d.sync += [self.busy.eq(0), cooling.eq(0)]
         with m.Elif(self.busy):
@@ -74,5 +75,6 @@ class Collector(wiring.Component):
                 lane.eq(lane + 1),
                 cooling.eq(at_last_lane),
                 timer.eq(Mux(at_last_lane, tiles, count - 1)),
+                waits.eq(at_last_lane | (count != 1)),
             ]
         return m

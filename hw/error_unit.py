@@ -89,6 +89,7 @@ class ErrorUnit(wiring.Component):
         # Both come late in their cycle, and only ``idle`` needs them in it.
         self._started = delay(m, self.start, 1, "started", reset_less=False)
         if self._serial:
+            given = context
             with m.If(self.start):
                 m.d.sync += context.eq(self.context)
         else:
@@ -102,7 +103,7 @@ class ErrorUnit(wiring.Component):
         m.submodules.logits = logits = lut_ram(config.array.family, logit, config.network.classes)
         m.submodules.answers = answers = lut_ram(config.array.family, logit, config.network.classes)
         complete, largest, prediction = self._receive(m, (logits, answers))
-        self._send_results(m, answers, complete, prediction)
+        self._send_results(m, answers, complete, prediction, given.settings.train)
         m.d.comb += [
             source.start.eq(complete & settings.train),
             source.largest.eq(largest),
@@ -149,7 +150,7 @@ class ErrorUnit(wiring.Component):
             m.d.sync += [largest.eq(arrived), prediction.eq(number)]
         return complete, largest, prediction
 
-    def _send_results(self, m, logits, complete, prediction):
+    def _send_results(self, m, logits, complete, prediction, trains):
         classes = self._config.network.classes
         sending, at_last = Signal(), Signal()
         index, following = Signal(index_bits(classes)), Signal(index_bits(classes))
@@ -176,7 +177,10 @@ class ErrorUnit(wiring.Component):
         with m.If(self.write_enable & (self.write_class == classes - 1)):
             m.d.sync += errors_pending.eq(0)
         with m.If(self.start):
-            m.d.sync += [results_pending.eq(1), errors_pending.eq(self.context.settings.train)]
+            m.d.sync += results_pending.eq(1)
+        # Results are pending for longer than this comes late.
+        with m.If(self._started):
+            m.d.sync += errors_pending.eq(trains)
 
     def _scale_serially(self, m, mantissa, exponent):
         """g_c at the end of the frame of e_c."""

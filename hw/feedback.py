@@ -1,6 +1,6 @@
 """The sparse feedback network: one error scalar to each tile in each pass."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -87,9 +87,9 @@ class FeedbackNetwork(wiring.Component):
                 }
             )
         )
-        walking, begin = Signal(), Signal(feedback_request(config))
-        corrects, serials = self._choose(m, walking, begin)
-        connection = self._walk(m, step, starts, walking, begin, corrects, Mux(corrects, serials[1], serials[0]))
+        rests, begin = Signal(init=1), Signal(feedback_request(config))
+        corrects, serials = self._choose(m, rests, begin)
+        connection = self._walk(m, step, starts, rests, begin, corrects, Mux(corrects, serials[1], serials[0]))
 
         class_bits = index_bits(config.network.classes)
         m.submodules.topology = rom = Memory(
@@ -122,26 +122,17 @@ class FeedbackNetwork(wiring.Component):
             m.d.sync += [word.op.eq(FeedbackOperation.SCALAR), word.value.eq(scalar)]
         with m.If(summed.delta):
             m.d.sync += word.op.eq(FeedbackOperation.DELTA)
-        done = summed
-        if config.delivery:
-            done, wait = Signal.like(summed, name="done"), Signal(range(config.delivery + 1))
-            ended = Signal.like(summed, name="ended")
-            m.d.comb += [done.eq(ended), done.final.eq(wait == 1)]
-            with m.If(wait != 0):
-                m.d.sync += wait.eq(wait - 1)
-            with m.If(summed.final):
-                m.d.sync += [wait.eq(config.delivery), ended.eq(summed)]
         # The end of a walk whose request a newer one has replaced says nothing about the newer one.
-        with m.If(done.final & ~done.correction & (done.serial == serials[0])):
+        with m.If(summed.final & ~summed.correction & (summed.serial == serials[0])):
             m.d.sync += self.delivered.eq(1)
-        with m.If(done.final & done.correction & (done.serial == serials[1])):
+        with m.If(summed.final & summed.correction & (summed.serial == serials[1])):
             m.d.sync += self.corrected.eq(1)
         for request, flag in ((self.shadow, self.delivered), (self.correction, self.corrected)):
             with m.If(request.valid):
                 m.d.sync += flag.eq(~request.needed)
         return m
 
-    def _choose(self, m, walking, begin):
+    def _choose(self, m, rests, begin):
         """Keep one request of each kind, and begin the walk of one whose g are there; corrections first."""
         kept = {name: Signal(feedback_request(self._config), name=f"kept_{name}") for name in ("shadow", "correction")}
         # Whether each may begin was found out a cycle before.
@@ -149,7 +140,7 @@ class FeedbackNetwork(wiring.Component):
         corrects = Signal()
         m.d.comb += corrects.eq(may["correction"])
         m.d.comb += begin.eq(Mux(corrects, kept["correction"].as_value(), kept["shadow"].as_value()))
-        m.d.comb += begin.valid.eq(~walking & (may["shadow"] | may["correction"]))
+        m.d.comb += begin.valid.eq(rests & (may["shadow"] | may["correction"]))
         serials = [Signal(2, name=f"serial_{name}") for name in kept]
         for name, request, serial in zip(kept, (self.shadow, self.correction), serials, strict=True):
             with m.If(request.valid):
@@ -168,7 +159,7 @@ class FeedbackNetwork(wiring.Component):
         scaled = total << k if k >= 0 else round_half_up(total, -k)
         return saturate(m, scaled, width, "scalar")
 
-    def _walk(self, m, step, starts, walking, begin, corrects, serial):
+    def _walk(self, m, step, starts, rests, begin, corrects, serial):
         """Count through one slot: its connections tile by tile, then its lanes. Returns the connection's index."""
         config = self._config
         passes = config.passes
@@ -179,25 +170,16 @@ class FeedbackNetwork(wiring.Component):
         connection = Signal(range(max(2, connections_walked)))
         tile, lane = Signal(index_bits(config.array.tiles)), Signal(index_bits(config.array.lanes))
         nonzero = Signal(index_bits(config.feedback.nonzeros))
-        # A lane's word, and the cycles after it that are its own.
-        every = config.lane_interval
-        beat, beat_ends = (Signal(range(every)), Signal()) if every > 1 else (Const(0), Const(1))
-        if every > 1:
-            m.d.comb += beat_ends.eq(beat == every - 1)
-            with m.If(deltas):
-                m.d.sync += beat.eq(Mux(beat_ends, 0, beat + 1))
-
         last_tile = lookup(m, slot, [item.active_tiles - 1 for item in passes], "last_tile")
         last_lane = lookup(m, slot, [item.active_lanes - 1 for item in passes], "last_lane")
         last_count = lookup(m, slot, [item.tiles_of_lane(item.active_lanes - 1) for item in passes], "last_count")
         start = lookup(m, begin.slot, starts, "first_connection")
 
         m.d.comb += [
-            walking.eq(scalars | deltas),
             step.scalar.eq(scalars),
             step.first.eq(nonzero == 0),
             step.complete.eq(nonzero == config.feedback.nonzeros - 1),
-            step.delta.eq(deltas & (beat == 0)),
+            step.delta.eq(deltas),
             step.final.eq(step.delta & (lane == last_lane)),
             step.index.eq(Mux(deltas, lane, tile)),
             step.slot.eq(slot),
@@ -212,20 +194,21 @@ class FeedbackNetwork(wiring.Component):
                 m.d.sync += [nonzero.eq(0), tile.eq(tile + 1)]
                 with m.If(tile == last_tile):
                     m.d.sync += [scalars.eq(0), deltas.eq(1)]
-        with m.If(deltas & beat_ends):
+        with m.If(deltas):
             m.d.sync += lane.eq(lane + 1)
             with m.If(lane == last_lane):
-                m.d.sync += deltas.eq(0)
+                m.d.sync += [deltas.eq(0), rests.eq(1)]
+        # What begins late in a cycle sets no counter to 0.
+        with m.If(rests):
+            m.d.sync += [tile.eq(0), nonzero.eq(0), lane.eq(0)]
         with m.If(begin.valid):
             m.d.sync += [
+                rests.eq(0),
                 slot.eq(begin.slot),
                 bank.eq(begin.bank),
                 correction.eq(corrects),
                 walked_serial.eq(serial),
                 connection.eq(start),
-                tile.eq(0),
-                nonzero.eq(0),
-                lane.eq(0),
                 scalars.eq(1),
             ]
         return connection

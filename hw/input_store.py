@@ -1,6 +1,6 @@
 """The input store: takes samples in, dense or as events, and merges them into the row lists that sweeps send."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -94,7 +94,7 @@ class InputStore(wiring.Component):
         step, done = self._merge(m, queue, pairs, discard)
 
         # A cycle later what was used up is looked at, and in the next one listed.
-        listed, some = Signal(merged_entry(config)), Signal(data.StructLayout({"sent": 1, **dict.fromkeys(VALUES, 1)}))
+        listed, some = Signal(merged_entry(config)), {}
         values = {
             "older": (step.paired, step.pair.older, pairs.head.entry.older),
             "newer": (step.paired, step.pair.newer, pairs.head.entry.newer),
@@ -102,13 +102,12 @@ class InputStore(wiring.Component):
         }
         for name, (used, item, coming) in values.items():
             nonzero = delay(m, coming.any(), 1, f"nonzero_{name}")
-            m.d.sync += [listed[name].eq(Mux(used, item, 0)), some[name].eq(used & nonzero & ~discard)]
-        m.d.sync += [
-            listed.index.eq(Mux(step.sent, step.word.index, step.pair.index)),
-            some.sent.eq(step.sent & ~discard),
-        ]
-        keep_row = some.older | some.current | (some.sent & (not config.array.zero_skipping))
-        keep_pair = some.newer | some.current
+            m.d.sync += listed[name].eq(Mux(used, item, 0))
+            some[name] = used & nonzero
+        m.d.sync += listed.index.eq(Mux(step.sent, step.word.index, step.pair.index))
+        row = some["older"] | some["current"] if config.array.zero_skipping else some["older"] | step.sent
+        keep_row = delay(m, row & ~discard, 1, "keep_row", reset_less=False)
+        keep_pair = delay(m, (some["newer"] | some["current"]) & ~discard, 1, "keep_pair", reset_less=False)
         finishing = [done]
         for stage in range(1, MERGE_END):
             finishing.append(delay(m, finishing[-1], 1, f"finishing_{stage}", reset_less=False))
@@ -169,13 +168,14 @@ class InputStore(wiring.Component):
         # Of the next cycle, both heads having moved on, or one of them: one that waits is not the first of both. That
         # the first pair comes without one being used up does not matter: it is there before a transfer can be.
         there = queue.following.valid | ended | (queue.head.valid & queue.head.entry.last)  # If the queue moves on.
+        sent, pair = queue.following, pairs.following
         cases = {
-            "queue_both": queue.following.valid & ~_before(pairs.following, queue.following),
-            "queue_alone": queue.following.valid & ~_before(pairs.head, queue.following),
-            "queue_stays": ~_before(pairs.following, queue.head),
-            "pair_both": pairs.following.valid & there & ~_before(queue.following, pairs.following),
-            "pair_alone": pairs.following.valid & ~_before(queue.head, pairs.following),
-            "pair_stays": pairs.head.valid & there & ~_before(queue.following, pairs.head),
+            "queue_both": _first(sent, pairs.following, sent.valid),
+            "queue_alone": _first(sent, pairs.head, sent.valid),
+            "queue_stays": _first(queue.head, pairs.following, Const(1)),
+            "pair_both": _first(pair, queue.following, pair.valid & there),
+            "pair_alone": _first(pair, queue.head, pair.valid),
+            "pair_stays": _first(pairs.head, queue.following, pairs.head.valid & there),
         }
         case = {}
         for name, answer in cases.items():
@@ -246,7 +246,8 @@ class InputStore(wiring.Component):
         incoming, newest, older = (Signal(BANKS, init=1 << bank) for bank in range(BANKS))
         with m.If(keep):
             m.d.sync += count.eq(count + 1)
-        with m.If(taken | discard):
+        # A cycle late, which is in time for the next sample's first entry.
+        with m.If(delay(m, taken | discard, 1, "over", reset_less=False)):
             m.d.sync += count.eq(0)
         with m.If(taken):
             m.d.sync += [
@@ -285,6 +286,6 @@ class InputStore(wiring.Component):
         m.d.comb += self.read.eq(delay(m, merged, max(0, behind - 1), "read"))
 
 
-def _before(x, y):
-    """Whether ``x`` is there and its index below that of ``y``."""
-    return is_less(Cat(x.entry.index, ~x.valid), y.entry.index)
+def _first(x, y, wanted):
+    """Whether ``x`` is wanted, and ``y`` is not there or its index not below: both in the comparison's own chain."""
+    return ~is_less(Cat(y.entry.index, ~y.valid), Cat(x.entry.index, Const(0, 1), ~wanted))

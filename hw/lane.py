@@ -116,10 +116,10 @@ class Lane(wiring.Component):
         kappa, from multiply + 1 cycles after the ACTIVATE.
     saturated : Out(1)
         The weight that is written was clipped.
-    take, choose_weight, choose_activation : In(1)
+    take_result, take_correction, choose_weight, choose_activation : In(1)
         In the next cycle the lane shows what follows, which is 0 in all others.
     taken_result, taken_correction, chosen_weight, chosen_activation : Out
-        Result and correction; the result as a weight; its activation.
+        Result; correction; the result as a weight; its activation.
 
     Latency: a weight is written ``align + 1`` cycles after its command.
     """
@@ -142,7 +142,7 @@ class Lane(wiring.Component):
                 "result": Out(result),
                 "saturated": Out(1),
                 "correction": Out(signed(correction_width(config))),
-                **dict.fromkeys(("take", "choose_weight", "choose_activation"), In(1)),
+                **dict.fromkeys(("take_result", "take_correction", "choose_weight", "choose_activation"), In(1)),
                 "taken_result": Out(result),
                 "taken_correction": Out(signed(correction_width(config))),
                 "chosen_weight": Out(weight),
@@ -224,14 +224,19 @@ class Lane(wiring.Component):
         return correction, valid
 
     def _show(self, m):
-        """A lane's own register in front of each word of gates."""
-        for strobe, shown in (
-            (self.take, {"taken_result": self.result, "taken_correction": self.correction}),
-            (self.choose_weight, {"chosen_weight": self.result}),
-            (self.choose_activation, {"chosen_activation": self.activations.current}),
+        """A lane's own register in front of each word of gates.
+
+        What is taken together has strobes of its own from outside: a lane's synthesis would see that they are equal,
+        and one register would drive both words.
+        """
+        for strobe, name, value in (
+            (self.take_result, "taken_result", self.result),
+            (self.take_correction, "taken_correction", self.correction),
+            (self.choose_weight, "chosen_weight", self.result),
+            (self.choose_activation, "chosen_activation", self.activations.current),
         ):
-            now = delay(m, strobe, 1, f"shows_{next(iter(shown))}", reset_less=False)
-            m.d.comb += [getattr(self, name).eq(Mux(now, value, 0)) for name, value in shown.items()]
+            now = delay(m, strobe, 1, f"shows_{name}", reset_less=False)
+            m.d.comb += getattr(self, name).eq(Mux(now, value, 0))
 
     def _accumulate(self, m):
         """One register behind the adder; the result's beside it, a cycle later."""

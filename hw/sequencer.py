@@ -22,6 +22,9 @@ class State(enum.Enum, shape=2):
     DUMP = STATES["DUMP"]
 
 
+LENGTHS = (0, 1, 2)
+"""Of a list, known by a bit each: near its end there is no time to compare."""
+
 PACKETS = ("row", "activate", "output", "gram", "load", "read")
 """What can be decided."""
 
@@ -226,7 +229,8 @@ class Sequencer(wiring.Component):
         m.d.sync += [was_quiet.eq(quiet), rests.eq(quiet & ~pending), flushes.eq(quiet & pending)]
 
         self._left, self._at_end = Signal(self._row_bits, name="left"), Signal(name="at_end")
-        self._list, self._list_empty = Signal(self._row_bits, name="list"), Signal(name="list_empty")
+        self._left_is_one = Signal(name="left_is_one")
+        self._list, self._list_is = Signal(self._row_bits, name="list"), Signal(len(LENGTHS), name="list_is")
 
         self._prepare_sweep(m)
         loads = self._loads & self.load_valid & tick
@@ -300,7 +304,9 @@ class Sequencer(wiring.Component):
         self._offset = lookup(m, self.slot, offsets, "list_offset")
         self._layer = lookup(m, self.slot, [item.layer - 1 for item in passes], "layer_index")
         self._next_layer = lookup(m, self.slot, [item.layer - 1 for item in passes[1:]] + [0], "next_layer")
-        self._last_slot = self.slot == len(passes) - 1
+        # Kept beside the slot, for the clock.
+        self._following = Signal.like(self.slot, init=1 % len(passes), name="following_slot")
+        self._last_slot = Signal(init=len(passes) == 1, name="last_slot")
         self._neurons = lookup(m, self.slot, [item.neurons for item in passes], "neurons")
         self._fan_in = lookup(m, self.slot, [item.fan_in for item in passes], "fan_in")
         self._group_slot = groups[0][0].slot
@@ -324,18 +330,14 @@ class Sequencer(wiring.Component):
             ends.eq(may & last),
         ]
 
-        following = Signal.like(self.slot)
-        wanted_next = Signal()
-        m.d.comb += [
-            following.eq(Mux(self._last_slot, 0, self.slot + 1)),
-            wanted_next.eq(
-                Mux(
-                    self._last_slot,
-                    self.pending_v & ~self._freeze_v[0],
-                    self.pending_u & ~self._freeze_u.bit_select(self._next_layer, 1),
-                )
-            ),
-        ]
+        following, wanted_next = self._following, Signal()
+        m.d.comb += wanted_next.eq(
+            Mux(
+                self._last_slot,
+                self.pending_v & ~self._freeze_v[0],
+                self.pending_u & ~self._freeze_u.bit_select(self._next_layer, 1),
+            )
+        )
         # Deltas are asked for a cycle later, and what was delivered before is valid for one more.
         asks, wanted = delay(m, may & first, 1, "asks", reset_less=False), Signal()
         with m.If(ends):
@@ -385,8 +387,14 @@ class Sequencer(wiring.Component):
         ]
         with m.If(may):
             m.d.sync += [self.row.eq(Mux(last, 0, self.row + 1)), first.eq(last)]
+        at_end = following == len(self._config.passes) - 1
         with m.If(ends):
-            m.d.sync += [self.slot.eq(following), self.activate.eq(1)]
+            m.d.sync += [
+                self.slot.eq(following),
+                following.eq(Mux(at_end, 0, following + 1)),
+                self._last_slot.eq(at_end),
+                self.activate.eq(1),
+            ]
         self._follow_list(m, may, last)
         self._end_slot(m, ends, inputs)
         m.d.comb += self._row_decided.eq(may & ~first)
@@ -400,12 +408,15 @@ class Sequencer(wiring.Component):
 
     def _follow_list(self, m, may, last):
         """Entries left of the list, which starts again for every slot."""
-        left = Mux(self._first, self._list, self._left)
+        empty, one, two = self._list_is
         with m.If(may):
-            m.d.sync += self._left.eq(left - 1)
+            m.d.sync += [
+                self._left.eq(Mux(self._first, self._list, self._left) - 1),
+                self._left_is_one.eq(Mux(self._first, two, self._left == 2)),
+            ]
         with m.If(may | self._idles):
-            empty = Mux(last, self._list_empty, left == 1)
-            m.d.sync += self._at_end.eq(Mux(self._idles, self._swept_empty, empty))
+            follows = Mux(last, empty, Mux(self._first, one, self._left_is_one))
+            m.d.sync += self._at_end.eq(Mux(self._idles, self._swept_is[0], follows))
 
     def _wait_for_writes(self, m, may, ends, following, first_next, delivered, delivered_next):
         """A first row waits for the slot's deltas, if any are wanted, and until what it may read is written."""
@@ -594,22 +605,18 @@ class Sequencer(wiring.Component):
         self._needs_null = Mux(settings.train, self.pending_u & ~self.pending_v, self.pending_u | self.pending_v)
         null = self._asked | self._needs_null
         # The lists have their lengths long before they are swept.
+        lists = {"incoming": self.next_rows, "newest": self.rows_newest, "older": self.rows_older}
         incoming, newest, older = (
-            delay(m, rows, 1, name)
-            for name, rows in (("incoming", self.next_rows), ("newest", self.rows_newest), ("older", self.rows_older))
+            delay(m, Cat(rows, [rows == length for length in LENGTHS]), 1, name) for name, rows in lists.items()
         )
-        self._swept = Mux(null, Mux(self.pending_v, older, newest), incoming)
-        nothing = [
-            delay(m, rows == 0, 1, f"no_{name}")
-            for name, rows in (("incoming", self.next_rows), ("newest", self.rows_newest), ("older", self.rows_older))
-        ]
-        self._swept_empty = Mux(null, Mux(self.pending_v, nothing[2], nothing[1]), nothing[0])
+        swept = Mux(null, Mux(self.pending_v, older, newest), incoming)
+        rows, self._swept_is = swept[: self._row_bits], swept[self._row_bits :]
         with m.If(self._latches_sweep()):
             m.d.sync += [
                 self._null.eq(null),
                 self._previous.eq(null & self.pending_v),
-                self._list.eq(self._swept),
-                self._list_empty.eq(self._swept_empty),
+                self._list.eq(rows),
+                self._list_is.eq(self._swept_is),
                 sweep.train.eq(settings.train),
                 sweep.label.eq(self.label),
                 sweep.mantissa.eq(settings.rate_mantissa),
@@ -669,7 +676,8 @@ class Sequencer(wiring.Component):
             m.d.sync += [
                 tile.eq(tile_next),
                 lane.eq(lane_next),
-                ends.eq(tile_next == Mux(lane_next == 0, tiles, tiles - 1)),
+                # Lane 0 has a word more, the bias tile's.
+                ends.eq(Mux(ends, (tiles == 1) & (lane != lanes - 1), tile == Mux(lane == 0, tiles - 1, tiles - 2))),
             ]
 
     def _dump(self, m, tick):
@@ -710,7 +718,8 @@ class Sequencer(wiring.Component):
         ]
         with m.If(moves):
             m.d.sync += [
-                left.eq(Mux(load_ends | dump_ends, words, left - 1)),
+                # One less, 0 when the last one moves: an OR there, not a reset that all bits wait for.
+                left.eq((left - 1) | Mux(load_ends | dump_ends, words, 0)),
                 load_ends.eq(self._loads & (left == 2)),
                 dump_ends.eq(self._dumps & (left == 2)),
             ]

@@ -154,7 +154,7 @@ class Tile(wiring.Component):
         # Lane k's registers are read in cycle h + Y + k.
         turns, place = self._turns(m, start, "place")
         for lane, following in zip(lanes, [self._activation_next, *turns], strict=False):
-            m.d.comb += lane.take.eq(following)
+            m.d.comb += [lane.take_result.eq(following), lane.take_correction.eq(following)]
         parity = Signal()
         with m.If(start.valid):
             m.d.sync += parity.eq(start.parity)

@@ -157,11 +157,13 @@ class Crossing(wiring.Component):
             m.d[self._near] += asked.eq(1)
         with m.If(link.done):
             m.d[self._near] += asked.eq(0)
-        m.d[self._far] += done.eq(array.done)
+        # The register file's word comes late in its cycle.
+        ended, beat, word = Signal(), Signal(), Signal.like(array.word)
+        m.d[self._far] += [ended.eq(array.done), beat.eq(array.beat), word.eq(array.word), done.eq(ended)]
         with m.If(array.done):
             m.d[self._far] += refused.eq(array.refused)
-        with m.If(array.beat):
-            m.d[self._far] += read.eq(Cat(read[len(array.word) :], array.word))
+        with m.If(beat):
+            m.d[self._far] += read.eq(Cat(read[len(word) :], word))
         return request
 
     def _hand_over(self, m, name, source, sink, from_domain, to_domain):

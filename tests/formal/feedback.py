@@ -28,7 +28,7 @@ class Walks(Harness):
         config = self.config
         passes, tiles = config.passes, config.array.tiles
         m.submodules.network = network = FeedbackNetwork(config)
-        walking = opened(network)["elaborate"]["walking"]
+        walking = ~opened(network)["elaborate"]["rests"]
         requests = {"shadow": network.shadow, "correction": network.correction}
         flags = {"shadow": network.delivered, "correction": network.corrected}
         for name, request in requests.items():
@@ -128,7 +128,7 @@ PROOFS = [
             Edit("feedback", "with m.If(tile == last_tile):", "with m.If(tile == config.array.tiles - 1):"),
             Edit("feedback", "m.d.sync += [scalars.eq(0), deltas.eq(1)]", "m.d.sync += deltas.eq(1)"),
             Edit("feedback", "connection.eq(start),", "connection.eq(0),"),
-            Edit("feedback", "begin.valid.eq(~walking & (", "begin.valid.eq(("),
+            Edit("feedback", "begin.valid.eq(rests & (", "begin.valid.eq(("),
         ),
         (1,),
         cover=22,

@@ -4,7 +4,7 @@ from amaranth.hdl import Assert, Assume, Cat, Cover, Mux, Signal, Value
 
 from dfarray.hw.fetch import Fetch
 from dfarray.hw.packets import Operation
-from dfarray.hw.sequencer import PACKETS, Sequencer
+from dfarray.hw.sequencer import LENGTHS, PACKETS, Sequencer
 from dfarray.latency import FAMILIES
 
 from .harness import Harness, drive, fixed, free, ones, opened, past
@@ -84,6 +84,8 @@ class _Sequencing(Harness):
             ~(own["rests"] & unit._idles) | ~(unit.activate | unit.output),
             ~(own["flushes"] & unit._idles) | ~(unit.activate | unit.output),
             unit.slot < len(config.passes),
+            unit._last_slot == (unit.slot == len(config.passes) - 1),
+            unit._following == Mux(unit._last_slot, 0, unit.slot + 1),
             unit._activation.slot < len(config.passes),
             unit._sweeps | ((unit.slot == 0) & unit._first),
             unit._group < len(config.output_groups),
@@ -213,10 +215,10 @@ class Returns(_Sequencing):
         first = age == 0
         m.d.comb += [Assume(~first | truth) for truth in self.invariants(inner)]
         m.d.comb += [
-            Assume(~first | ((unit._list == rows) & ~unit._list_empty)),
+            Assume(~first | ((unit._list == rows) & (unit._list_is == Cat(rows == length for length in LENGTHS)))),
             # A list is counted from its slot's first row on.
             Assume(~first | Mux(unit._first, ~unit._at_end, unit._at_end == (unit._left == 0))),
-            Assume(~first | unit._first | (unit._left <= rows)),
+            Assume(~first | unit._first | ((unit._left <= rows) & (unit._left_is_one == (unit._left == 1)))),
             Assume(~first | (unit._rows_left == 1)),
             Assert((age != self._cycles) | ~busy, "idle again"),
             Cover((age == self._cycles - 1) & ~busy),

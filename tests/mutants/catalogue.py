@@ -123,7 +123,7 @@ MUTANTS = {
         "sequencer", "null & self.pending_v", "Const(0)", "broadcast.address", "small"
     ),
     "a row is left out though its update matters": Mutant(
-        "input_store", "keep_row = some.older | some.current", "keep_row = some.current", "sequencer.state"
+        "input_store", 'row = some["older"] | some["current"]', 'row = some["current"]', "sequencer.state"
     ),
     "the same in a hidden layer": Mutant(
         "stores",
@@ -242,10 +242,10 @@ MUTANTS = {
     ),
     "f' at zero": Mutant("activation", "slope = z > 0 if relu", "slope = z >= 0 if relu", "correction", "coarse"),
     "the most negative number's magnitude": Mutant(
-        "activation", "limited.eq(~fits | magnitude[-1])", "limited.eq(~fits)", "activation", "tanh"
+        "activation", "~fits | delay(m, self.exact[-1] & ", "~fits | delay(m, Const(0) & ", "activation", "tanh"
     ),
     "tanh of a number beyond the table": Mutant(
-        "activation", "limited.eq(~fits | magnitude[-1])", "limited.eq(magnitude[-1])", "activation", "tanh"
+        "activation", "limited = ~fits | delay", "limited = delay", "activation", "tanh"
     ),
     # Sequencer
     "a sample goes with a U that is too young": Mutant(
@@ -331,7 +331,7 @@ MUTANTS = {
         "sequencer", "return ~self._unwritten", "return Const(1)", "sequencer.state", "walks"
     ),
     "a loaded row has a word too many": Mutant(
-        "sequencer", "Mux(lane_next == 0, tiles, tiles - 1)", "Mux(lane_next == 0, tiles, tiles)", "broadcast.tile"
+        "sequencer", "Mux(lane == 0, tiles - 1, tiles - 2)", "Mux(lane == 0, tiles - 1, tiles - 1)", "broadcast.tile"
     ),
     "load and dump stay in their first row": Mutant(
         "sequencer", "self._address.eq(self._address + 1)", "self._address.eq(self._address)", "broadcast.address"
@@ -411,8 +411,8 @@ MUTANTS = {
     ),
     "a replaced walk speaks for the newer request": Mutant(
         "feedback",
-        "done.correction & (done.serial == serials[1])",
-        "done.correction",
+        "summed.correction & (summed.serial == serials[1])",
+        "summed.correction",
         "sequencer.corrected",
         "restless",
         "a correction is asked for again only behind a NULL sweep, whose first row waited for the shadow of that slot "
@@ -427,8 +427,8 @@ MUTANTS = {
     ),
     "the last lane gets no delta": Mutant(
         "feedback",
-        "with m.If(lane == last_lane):\n                m.d.sync += deltas.eq(0)",
-        "with m.If(lane + 1 == last_lane):\n                m.d.sync += deltas.eq(0)",
+        "with m.If(lane == last_lane):\n                m.d.sync += [deltas.eq(0)",
+        "with m.If(lane + 1 == last_lane):\n                m.d.sync += [deltas.eq(0)",
         "sequencer.corrected",
         "deep",
     ),
@@ -446,8 +446,8 @@ MUTANTS = {
     ),
     "a pair is kept although both are zero": Mutant(
         "input_store",
-        "keep_pair = some.newer | some.current",
-        "keep_pair = some.newer | some.current | some.older",
+        'keep_pair = delay(m, (some["newer"] | some["current"])',
+        'keep_pair = delay(m, (some["newer"] | some["current"] | some["older"])',
         "samples.complete",
         "events",
     ),
@@ -456,8 +456,8 @@ MUTANTS = {
     ),
     "the row list grows on": Mutant(
         "input_store",
-        "with m.If(taken | discard):\n            m.d.sync += count.eq(0)",
-        "with m.If(taken):\n            m.d.sync += count.eq(0)",
+        "with m.If(delay(m, taken | discard, 1",
+        "with m.If(delay(m, taken, 1",
         "sequencer.slot",
         "restless",
     ),
