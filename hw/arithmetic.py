@@ -181,10 +181,10 @@ def skewed_sum(m: Module, a: Value, b: Value, count: int, name: str, *, minus: b
     sums, carry = [], None
     for k, part in enumerate(parts_of(len(a), count)):
         total = Signal(part.stop - part.start, name=f"{name}_{k}", reset_less=True)
-        overflow = Signal(name=f"{name}_carry_{k}", reset_less=True)
-        m.d.sync += Cat(total, overflow).eq(add_with_carry(a[part], b[part], carry, minus=minus))
+        carries = [Signal(name=f"{name}_carry_{k}", reset_less=True)] if k < count - 1 else []
+        m.d.sync += Cat(total, carries).eq(add_with_carry(a[part], b[part], carry, minus=minus))
         sums.append(total)
-        carry = overflow
+        carry = Cat(carries)
     return Cat(sums).as_signed()
 
 

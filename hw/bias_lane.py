@@ -1,10 +1,10 @@
 """The bias tile's lane: what of a lane the output biases need."""
 
 from amaranth.hdl import Module, Mux, Signal, Value, signed
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from dfarray.configuration import Configuration
+from dfarray.configuration import Configuration, Rounding
 from dfarray.hw.arithmetic import delay, overflows, q_shape, saturate
 from dfarray.hw.blocks import weight_bank
 from dfarray.hw.lane import lane_command, rounding_bits
@@ -17,6 +17,14 @@ def times_one(config: Configuration, value: Value) -> Value:
     bits = one.bit_length()
     scaled = value << (bits - 1) if one == 1 << (bits - 1) else (value << bits) - value
     return scaled[: len(value) + config.formats.activation.width].as_signed()
+
+
+def bias_command(config: Configuration) -> data.StructLayout:
+    """What the bias tile's lane uses of a :func:`dfarray.hw.lane.lane_command`, at the same stages."""
+    fields = ("address", "value", "output_update", "loads", "loaded", "write_address", "gram")
+    noise = ("noise",) if config.training.rounding is Rounding.STOCHASTIC else ()
+    command = lane_command(config)
+    return data.StructLayout({name: command[name].shape for name in (*fields, *noise)})
 
 
 class BiasRegisters:
@@ -47,7 +55,7 @@ class BiasLane(BiasRegisters, wiring.Component):
 
     Attributes
     ----------
-    command : In(lane_command)
+    command : In(bias_command)
     load : In(1)
         The weight of the command before is replaced by ``command.loaded``.
     here, reads : In(1)
@@ -70,7 +78,7 @@ class BiasLane(BiasRegisters, wiring.Component):
         wiring.Component.__init__(
             self,
             {
-                "command": In(lane_command(config)),
+                "command": In(bias_command(config)),
                 "load": In(1),
                 "here": In(1),
                 "reads": In(1),

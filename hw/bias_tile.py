@@ -7,10 +7,9 @@ from amaranth.lib.wiring import In, Out
 from dfarray.configuration import Configuration
 from dfarray.hw.arithmetic import delay
 from dfarray.hw.bias_lane import BiasLane
-from dfarray.hw.decoder import Decoder
+from dfarray.hw.decoder import BiasDecoder
 from dfarray.hw.packets import (
     Kind,
-    Operation,
     broadcast_packet,
     collect_token,
     late_packet,
@@ -72,16 +71,14 @@ class BiasTile(wiring.Component):
         m = Module()
         config = self._config
         m.submodules.lane_0 = lane = self.lanes[0]
-        m.submodules.decoder = decoder = Decoder(config, config.array.tiles, self._rows)
+        m.submodules.decoder = decoder = BiasDecoder(config, self._rows)
         m.d.comb += [
             decoder.packet_in.eq(self.broadcast_in),
             decoder.late_in.eq(self.late_in),
             lane.command.eq(decoder.command),
             lane.load.eq(decoder.load),
             lane.here.eq(decoder.takes_part),
-            lane.reads.eq(
-                delay(m, decoder.packet_out.op == Operation.READ, config.latency.align + 2, "reads", reset_less=False)
-            ),
+            lane.reads.eq(decoder.reads),
         ]
         levels = max(0, (config.array.lanes - 1).bit_length())
         products = delay(m, lane.product, levels, "product_sum")

@@ -262,12 +262,13 @@ class Lane(wiring.Component):
         product = sign_extended(m, self.product, self._config.accumulator.width, "addend")
         addend, sums, carry = skewed(m, product, cycles, "addend"), [], None
         for k, part in enumerate(parts_of(len(product), cycles)):
-            accumulator, overflow = Signal(part.stop - part.start, name=f"accumulator_{k}"), Signal(name=f"carry_{k}")
+            accumulator = Signal(part.stop - part.start, name=f"accumulator_{k}")
+            carries = [Signal(name=f"carry_{k}")] if k < cycles - 1 else []
             before = Mux(delay(m, fresh, k, f"fresh_{k}"), 0, accumulator)
             with m.If(delay(m, self._selects.accumulate, k, f"accumulate_{k}", reset_less=False)):
-                m.d.sync += Cat(accumulator, overflow).eq(add_with_carry(before, addend[part], carry))
+                m.d.sync += Cat(accumulator, carries).eq(add_with_carry(before, addend[part], carry))
             sums.append(accumulator)
-            carry = overflow
+            carry = Cat(carries)
         return aligned(m, Cat(sums), cycles, "accumulated")
 
     def _correct(self, m, product, wanted):

@@ -57,10 +57,9 @@ class ListReader(wiring.Component):
         m = Module()
         asked = Signal(range(AHEAD + 1))  # Entries in the queue or on their way.
         left, more = Signal.like(self.count), Signal()
-        ask, some = Signal(), Signal()
-        m.d.sync += some.eq(self.count != 0)
-        m.d.comb += ask.eq(more & (asked != AHEAD))
-        m.d.sync += asked.eq(asked + ask - self.take)
+        ask, some, full, following = Signal(), Signal(), Signal(), Signal.like(asked)
+        m.d.comb += [ask.eq(more & ~full), following.eq(asked + ask - self.take)]
+        m.d.sync += [some.eq(self.count != 0), asked.eq(following), full.eq(following == AHEAD)]
         with m.If(ask):
             m.d.sync += [self.address.eq(self.address + 1), left.eq(left - 1), more.eq(left != 1)]
         way = ask
@@ -69,7 +68,7 @@ class ListReader(wiring.Component):
             m.d.sync += register.eq(way & ~self.restart)
             way = register
         with m.If(self.restart):
-            m.d.sync += [self.address.eq(self.first), left.eq(self.count), more.eq(some), asked.eq(0)]
+            m.d.sync += [self.address.eq(self.first), left.eq(self.count), more.eq(some), asked.eq(0), full.eq(0)]
         m.submodules.queue = queue = WaitingQueue(self._shape, AHEAD)
         m.d.comb += [
             queue.enter.eq(way),

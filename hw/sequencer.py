@@ -306,7 +306,7 @@ class Sequencer(wiring.Component):
         self._next_layer = lookup(m, self.slot, [item.layer - 1 for item in passes[1:]] + [0], "next_layer")
         # Kept beside the slot, for the clock.
         self._following = Signal.like(self.slot, init=1 % len(passes), name="following_slot")
-        self._last_slot = Signal(init=len(passes) == 1, name="last_slot")
+        self._last_slot = Signal(init=int(len(passes) == 1), name="last_slot")
         self._neurons = lookup(m, self.slot, [item.neurons for item in passes], "neurons")
         self._fan_in = lookup(m, self.slot, [item.fan_in for item in passes], "fan_in")
         self._group_slot = groups[0][0].slot
@@ -660,7 +660,6 @@ class Sequencer(wiring.Component):
     def _load(self, m, loads):
         tiles, lanes = self._config.array.tiles, self._config.array.lanes
         tile, lane = Signal(index_bits(tiles + 1), name="tile"), Signal(index_bits(lanes), name="lane")
-        tile_next, lane_next = Signal.like(tile, name="tile_next"), Signal.like(lane, name="lane_next")
         ends = Signal(name="ends_lane")  # With the next word a lane's are complete.
         m.d.comb += [
             self.decision.load.eq(loads),
@@ -668,14 +667,12 @@ class Sequencer(wiring.Component):
             self.decision.lane.eq(lane),
             self.decision.value.eq(self.load_value),
         ]
-        m.d.comb += [
-            tile_next.eq(Mux(ends, 0, tile + 1)),
-            lane_next.eq(Mux(ends, Mux(lane == lanes - 1, 0, lane + 1), lane)),
-        ]
+        wraps = ends & (lane == lanes - 1)
         with m.If(loads):
             m.d.sync += [
-                tile.eq(tile_next),
-                lane.eq(lane_next),
+                # Masked, where a choice of 0 would be a reset that waits for ``loads``.
+                tile.eq((tile + 1) & ~ends.replicate(len(tile))),
+                lane.eq((lane + ends) & ~wraps.replicate(len(lane))),
                 # Lane 0 has a word more, the bias tile's.
                 ends.eq(Mux(ends, (tiles == 1) & (lane != lanes - 1), tile == Mux(lane == 0, tiles - 1, tiles - 2))),
             ]

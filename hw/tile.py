@@ -226,8 +226,8 @@ class Tile(wiring.Component):
         """
         lanes, turns, turn = len(self.lanes), [], start.valid
         for k in range(lanes):
+            turn = delay(m, turn, 1, f"{name}_turn_{k}", reset_less=False) if k else turn
             turns.append(turn)
-            turn = delay(m, turn, 1, f"{name}_turn_{k}", reset_less=False)
         slot = Signal.like(start.slot, name=f"{name}_slot")
         with m.If(start.valid):
             m.d.sync += slot.eq(start.slot)

@@ -19,7 +19,7 @@ _ANSWERS = ("results", "weights_out")
 class Handover(wiring.Component):
     """A word is put down; its receiver is told, takes it, and tells its sender.
 
-    A word takes about three cycles of each clock there and the receipt as many back, a tenth of what a byte takes on
+    A word takes about five cycles of each clock there and three for its receipt, a tenth of what a byte takes on
     the fastest line. Amaranth's ``AsyncFIFO`` is faster, but what it finds in its pointers and its memory in one cycle
     is more than an array's clock has time for. The word itself lies still for two cycles of its receiver's before it
     is looked at.
@@ -69,7 +69,13 @@ class Handover(wiring.Component):
             m.d[self._source] += [held.eq(self.word), self.waits.eq(self.valid)]
         with m.Elif(took.o):
             m.d[self._source] += self.waits.eq(0)
-        with m.If(put.o):
+        # Two registers more, so that the word's can be placed where it is looked at, far from the link.
+        arrived = put.o
+        for k in range(2):
+            told = Signal(name=f"told_{k}")
+            m.d[self._sink] += told.eq(arrived)
+            arrived = told
+        with m.If(arrived):
             m.d[self._sink] += [self.taken_word.eq(held), self.taken_valid.eq(1)]
         with m.Elif(self.taken_ready):
             m.d[self._sink] += self.taken_valid.eq(0)

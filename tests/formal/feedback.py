@@ -28,7 +28,8 @@ class Walks(Harness):
         config = self.config
         passes, tiles = config.passes, config.array.tiles
         m.submodules.network = network = FeedbackNetwork(config)
-        walking = ~opened(network)["elaborate"]["rests"]
+        own = opened(network)
+        walking, walk = ~own["elaborate"]["rests"], own["_walk"]
         requests = {"shadow": network.shadow, "correction": network.correction}
         flags = {"shadow": network.delivered, "correction": network.corrected}
         for name, request in requests.items():
@@ -76,6 +77,7 @@ class Walks(Harness):
         rest = Signal(3)
         m.d.sync += rest.eq(Mux(walking, 0, Mux(rest == 7, 7, rest + 1)))
         m.d.comb += [
+            Assert(walking == (walk["scalars"] | walk["deltas"]), "at rest, or one of both"),
             Assert(
                 ~scalar | ((word.index == scalars) & (scalars < active_tiles) & (deltas == 0)),
                 "a SCALAR a tile, in turn",

@@ -188,6 +188,7 @@ class Reader(Harness):
             Assert(inner["asked"] == queued + way[0] + way[1]),
             Assert(inner["left"] + inner["asked"] == left),
             Assert(inner["more"] == (inner["left"] != 0)),
+            Assert(inner["full"] == (inner["asked"] == AHEAD)),
             Assert((expected + inner["asked"])[: len(expected)] == reader.address),
             Assert(~way[1] | (address == (expected + queued)[: len(expected)])),
             *[Assert(~occupied[k] | occupied[k - 1]) for k in range(2, AHEAD)],
@@ -271,7 +272,7 @@ PROOFS = [
         "Reader",
         8,
         (
-            Edit("list_reader", "asked != AHEAD", "asked != AHEAD + 1"),
+            Edit("list_reader", "following == AHEAD", "following == AHEAD + 1"),
             Edit("list_reader", "register.eq(way & ~self.restart)", "register.eq(way)"),
             Edit("list_reader", "more.eq(left != 1)", "more.eq(left != 0)"),
         ),

@@ -5,7 +5,7 @@ from accelerators import accelerator
 from amaranth.sim import Simulator
 
 from dfarray.golden import noise
-from dfarray.hw.decoder import Decoder
+from dfarray.hw.decoder import BiasDecoder, Decoder
 from dfarray.trace import OPERATIONS
 
 TILE = 1
@@ -17,7 +17,7 @@ def seen(config, packet: dict, watch: dict, *, late=None, biases=None, cycles=40
     ``late`` is what follows on the late chain, a field in the cycle in which it shall be in its hop register.
     """
     late = late or {}
-    dut = Decoder(config, TILE if biases is None else config.array.tiles, biases)
+    dut = Decoder(config, TILE) if biases is None else BiasDecoder(config, biases)
     found: dict[str, dict[int, int]] = {name: {} for name in watch}
 
     async def testbench(ctx):
@@ -149,7 +149,7 @@ def test_bias_tile_takes_part_in_its_rows_alone(config):
         "takes_part": lambda dut: dut.takes_part,
         "update": lambda dut: dut.command.output_update,
         "load": lambda dut: dut.load,
-        "accumulate": lambda dut: dut.command.accumulate,
+        "reads": lambda dut: dut.reads,
         "partial": lambda dut: dut.partial_valid,
     }
     for address in (base - 1, base, base + 2, base + 3):
@@ -159,8 +159,8 @@ def test_bias_tile_takes_part_in_its_rows_alone(config):
         assert found["partial"], "the sum passes through"
         load = {"op": OPERATIONS["LOAD"], "address": address, "tile": config.array.tiles, "lane": 0}
         assert bool(seen(config, load, watch, biases=biases)["load"]) == inside
-    assert seen(config, row("FUSED"), watch, biases=biases)["accumulate"] == {}
-    assert seen(config, row("READ", last=1), watch, biases=biases)["accumulate"]
+    assert seen(config, row("FUSED"), watch, biases=biases)["reads"] == {}
+    assert seen(config, row("READ"), watch, biases=biases)["reads"] == {2 + config.latency.align: 1}
 
 
 def test_packets_go_on_with_stepped_noise(config):
