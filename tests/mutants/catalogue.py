@@ -38,9 +38,17 @@ MUTANTS = {
         "lane", "align - 1 - latency.read - latency.weight_read,", "1 + 0 * align,", "weight_write.data"
     ),
     "forward product subtracted": Mutant(
-        "lane", "accumulator) + self.product", "accumulator) - self.product", "result"
+        "lane",
+        "add_with_carry(before, addend[part], carry)",
+        "add_with_carry(before, addend[part], carry, minus=True)",
+        "result",
     ),
-    "a sum goes on with the one before": Mutant("lane", "Mux(fresh, 0, accumulator)", "accumulator", "result"),
+    "a sum goes on with the one before": Mutant(
+        "lane", 'before = Mux(delay(m, fresh, k, f"fresh_{k}"), 0, accumulator)', "before = accumulator", "result"
+    ),
+    "a sum that saturates goes on with the one before": Mutant(
+        "lane", "Mux(fresh, 0, accumulator)", "accumulator", "result", "saturating"
+    ),
     "hidden update without its delta's valid bit": Mutant(
         "lane", "(command.update & self.delta_valid)", "command.update", "weight_write.enable"
     ),
@@ -179,10 +187,10 @@ MUTANTS = {
         "saturating",
     ),
     "no carry into the upper half of a lane's sum": Mutant(
-        "lane", "            carry = overflow\n", "            carry = None\n", "result", "halves"
+        "lane", "            carry = Cat(carries)\n", "            carry = None\n", "result", "halves"
     ),
     "no carry into the upper half of a partial": Mutant(
-        "arithmetic", "        carry = overflow\n", "        carry = None\n", "partial.value", "halves"
+        "arithmetic", "        carry = Cat(carries)\n", "        carry = None\n", "partial.value", "halves"
     ),
     "a borrow added": Mutant("arithmetic", "Const(0) if minus else carry", "carry", "activation", "halves"),
     "a partial passed on whole": Mutant(
