@@ -269,7 +269,7 @@ PROOFS = [
         "SkewedSum",
         4,
         (
-            Edit("arithmetic", "        carry = overflow\n", "        carry = None\n"),
+            Edit("arithmetic", "        carry = Cat(carries)\n", "        carry = None\n"),
             Edit("arithmetic", "Const(0) if minus else carry", "carry"),
             Edit("arithmetic", "delay(m, value[part], count - 1 - k,", "delay(m, value[part], 0,"),
         ),
