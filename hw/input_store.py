@@ -168,25 +168,20 @@ class InputStore(wiring.Component):
         # Of the next cycle, both heads having moved on, or one of them: one that waits is not the first of both. That
         # the first pair comes without one being used up does not matter: it is there before a transfer can be.
         there = queue.following.valid | ended | (queue.head.valid & queue.head.entry.last)  # If the queue moves on.
+        both, waits, alone = takes_pair & queue.moves, takes_pair & ~queue.moves, ~takes_pair
         sent, pair = queue.following, pairs.following
-        cases = {
-            "queue_both": _first(sent, pairs.following, sent.valid),
-            "queue_alone": _first(sent, pairs.head, sent.valid),
-            "queue_stays": _first(queue.head, pairs.following, Const(1)),
-            "pair_both": _first(pair, queue.following, pair.valid & there),
-            "pair_alone": _first(pair, queue.head, pair.valid),
-            "pair_stays": _first(pairs.head, queue.following, pairs.head.valid & there),
-        }
-        case = {}
-        for name, answer in cases.items():
-            case[name] = Signal(name=f"first_if_{name}")
-            m.d.comb += case[name].eq(answer)
         m.d.sync += [
             takes_queue.eq(
-                Mux(takes_pair, Mux(queue.moves, case["queue_both"], case["queue_stays"]), case["queue_alone"])
+                (both & _first(sent, pairs.following, sent.valid))
+                | (waits & _first(queue.head, pairs.following, Const(1)))
+                | (alone & _first(sent, pairs.head, sent.valid))
             ),
             # Pairs go on as long as transfers wait or the last one has been used up.
-            takes_pair.eq(Mux(takes_pair, Mux(queue.moves, case["pair_both"], case["pair_alone"]), case["pair_stays"])),
+            takes_pair.eq(
+                (both & there & _first(pair, queue.following, pair.valid))
+                | (waits & _first(pair, queue.head, pair.valid))
+                | (alone & there & _first(pairs.head, queue.following, pairs.head.valid))
+            ),
         ]
         m.d.comb += [
             queue.take.eq(takes_queue),

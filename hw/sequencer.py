@@ -673,8 +673,10 @@ class Sequencer(wiring.Component):
                 # Masked, where a choice of 0 would be a reset that waits for ``loads``.
                 tile.eq((tile + 1) & ~ends.replicate(len(tile))),
                 lane.eq((lane + ends) & ~wraps.replicate(len(lane))),
-                # Lane 0 has a word more, the bias tile's.
-                ends.eq(Mux(ends, (tiles == 1) & (lane != lanes - 1), tile == Mux(lane == 0, tiles - 1, tiles - 2))),
+                # Lane 0 has a word more, the bias tile's; others of a single tile have one.
+                ends.eq(
+                    ((tile == Mux(lane == 0, tiles - 1, tiles - 2)) & ~ends) | (ends & ~wraps if tiles == 1 else 0)
+                ),
             ]
 
     def _dump(self, m, tick):
