@@ -331,6 +331,7 @@ class Sequencer(wiring.Component):
         ]
 
         following, wanted_next = self._following, Signal()
+        later = Mux(following == len(self._config.passes) - 1, 0, following + 1)
         m.d.comb += wanted_next.eq(
             Mux(
                 self._last_slot,
@@ -349,7 +350,7 @@ class Sequencer(wiring.Component):
                 m,
                 may,
                 ends,
-                following,
+                later,
                 first_next,
                 ~wanted | (self.delivered & ~asks),
                 ~wanted_next | (self.delivered & ~first & ~asks),
@@ -387,12 +388,11 @@ class Sequencer(wiring.Component):
         ]
         with m.If(may):
             m.d.sync += [self.row.eq(Mux(last, 0, self.row + 1)), first.eq(last)]
-        at_end = following == len(self._config.passes) - 1
         with m.If(ends):
             m.d.sync += [
                 self.slot.eq(following),
-                following.eq(Mux(at_end, 0, following + 1)),
-                self._last_slot.eq(at_end),
+                following.eq(later),
+                self._last_slot.eq(later == 0),
                 self.activate.eq(1),
             ]
         self._follow_list(m, may, last)
@@ -418,19 +418,27 @@ class Sequencer(wiring.Component):
             follows = Mux(last, empty, Mux(self._first, one, self._left_is_one))
             m.d.sync += self._at_end.eq(Mux(self._idles, self._swept_is[0], follows))
 
-    def _wait_for_writes(self, m, may, ends, following, first_next, delivered, delivered_next):
+    def _wait_for_writes(self, m, may, ends, later, first_next, delivered, delivered_next):
         """A first row waits for the slot's deltas, if any are wanted, and until what it may read is written."""
-        decided = [
-            (Signal(name=f"decided_{i}"), Signal.like(self.slot, name=f"decided_slot_{i}"))
-            for i in range(self._config.latency.align + 1)
-        ]
-        for (valid, slot), (before, slot_before) in zip(decided, [(may, self.slot), *decided], strict=False):
-            m.d.sync += [valid.eq(before), slot.eq(slot_before)]
-        unwritten, unwritten_next = (
-            Cat(valid & (slot == number) for valid, slot in decided).any() for number in (self.slot, following)
+        slots, older = len(self._config.passes), []
+        valid, slot = may, self.slot
+        for i in range(self._config.latency.align):
+            register = Signal(name=f"decided_{i}"), Signal.like(self.slot, name=f"decided_slot_{i}")
+            m.d.sync += [register[0].eq(valid), register[1].eq(slot)]
+            valid, slot = register
+            older.append(register)
+        # Whether a row of the slot that is next, or of the one behind it, was decided: ahead, for the clock.
+        current, following, beyond = (
+            Cat(valid & (slot == number) for valid, slot in older).any()
+            for number in (self.slot, self._following, later)
         )
+        unwritten, unwritten_next = Signal(name="unwritten"), Signal(name="unwritten_next")
+        m.d.sync += [
+            unwritten.eq(Mux(ends, following | (slots == 1), current | may)),
+            unwritten_next.eq(Mux(ends, beyond | (slots <= 2), following | (may & (slots == 1)))),
+        ]
         with m.If(ends):
-            m.d.sync += first_next.eq(~unwritten_next & (len(self._config.passes) > 1) & delivered_next)
+            m.d.sync += first_next.eq(~unwritten_next & (slots > 1) & delivered_next)
         with m.Else():
             m.d.sync += first_next.eq(~unwritten & delivered)
 

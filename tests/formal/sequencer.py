@@ -262,7 +262,7 @@ PROOFS = [
         "FreshWeights",
         22,
         (
-            Edit("sequencer", "Cat(valid & (slot == number) for valid, slot in decided).any()", "Const(0)"),
+            Edit("sequencer", "Cat(valid & (slot == number) for valid, slot in older).any()", "Const(0)"),
             Edit("sequencer", "return ~self._unwritten", "return Const(1)"),
         ),
         ((2, 2, 2), 2),

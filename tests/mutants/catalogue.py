@@ -98,7 +98,7 @@ MUTANTS = {
         "sequencer", "~wanted | (self.delivered & ~asks),", "Const(1),", "sequencer.row"
     ),
     "a weight is read before it is written": Mutant(
-        "sequencer", "Cat(valid & (slot == number) for valid, slot in decided).any()", "Const(0)", "sequencer.row"
+        "sequencer", "Cat(valid & (slot == number) for valid, slot in older).any()", "Const(0)", "sequencer.row"
     ),
     "ACTIVATE does not wait for the corrections": Mutant(
         "sequencer", "(self.corrected | ~waiting.correct)", "Const(1)", "sequencer.activate"
