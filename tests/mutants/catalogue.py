@@ -167,8 +167,8 @@ MUTANTS = {
     # Widths, order of words, what holds for which sample
     "a sum in one bit less": Mutant(
         "lane",
-        'Signal(signed(width), name="accumulator")',
-        'Signal(signed(width - 1), name="accumulator")',
+        'aligned(m, Cat(sums), cycles, "accumulated")',
+        'aligned(m, Cat(*sums[:-1], sums[-1][:-1]), cycles, "accumulated")',
         "result",
         "extreme",
     ),

@@ -72,7 +72,7 @@ CASES = {
     "small": Case(SMALL, PHASES, load=True, data=1),
     "deep": Case(DEEP, PHASES, load=True, data=1),
     "events": Case(SMALL, ALONE, events=True, data=3, zeros=0.6),
-    "restless": Case(DEEP, PHASES, events=True, load=True, gaps=(30, 30, 30), data=2, zeros=0.6, restless=60),
+    "restless": Case(DEEP, PHASES, events=True, load=True, gaps=(30, 30, 30), data=2, zeros=0.6, restless=200),
     # For changes of Verilog that know nothing of its meaning.
     "drawn": Case(DRAWN, CHANGING, load=True, gaps=(20, 40, 40), data=15),
     "drawn, restless": Case(
@@ -139,7 +139,7 @@ CASES = {
     ),
     # Walks that are longer than sweeps.
     "walks": Case(
-        accelerator([2, 6, 12], 6, 1, nonzeros=12, error="softmax-cross-entropy"), PHASES, data=21, restless=150
+        accelerator([2, 6, 12], 6, 1, nonzeros=12, error="softmax-cross-entropy"), PHASES, data=22, restless=400
     ),
     "serial": Case(
         accelerator(
