@@ -52,9 +52,11 @@ CONFIGURATIONS = {
 
 
 def all_over(config):
-    """Weights of every size, so that some saturate."""
+    """Weights of every size, and the largest output biases, so that some saturate."""
     rng, fmt = np.random.default_rng(2), config.formats.weight
-    return [rng.integers(fmt.lo, fmt.hi + 1, w.shape).astype(np.int32) for w in initial_weights(config)]
+    weights = [rng.integers(fmt.lo, fmt.hi + 1, w.shape).astype(np.int32) for w in initial_weights(config)]
+    weights[-1][:, 0] = fmt.hi
+    return weights
 
 
 def counted(config, directory, verilog=None):

@@ -579,7 +579,7 @@ MUTANTS = {
     ),
     "deltas of corrections counted": Mutant("tile", "strobe & ~correction, 1", "strobe, 1", "ZERO_DELTAS", "counters"),
     "every blocked last row waits for activations": Mutant(
-        "sequencer", "(last & lacks_errors)", "0", "ERROR_WAITS", "counters"
+        "sequencer", "(last & lacks_errors)", "0", "", "late"
     ),
     "the bias row counted as skipped": Mutant(
         "sequencer", "self._fan_in - self.row, 0", "self._fan_in - self.row + 1, 0", "SKIPPED_ROWS", "counters"
