@@ -578,9 +578,7 @@ MUTANTS = {
         "counters",
     ),
     "deltas of corrections counted": Mutant("tile", "strobe & ~correction, 1", "strobe, 1", "ZERO_DELTAS", "counters"),
-    "every blocked last row waits for activations": Mutant(
-        "sequencer", "(last & lacks_errors)", "0", "", "late"
-    ),
+    "every blocked last row waits for activations": Mutant("sequencer", "(last & lacks_errors)", "0", "", "late"),
     "the bias row counted as skipped": Mutant(
         "sequencer", "self._fan_in - self.row, 0", "self._fan_in - self.row + 1, 0", "SKIPPED_ROWS", "counters"
     ),

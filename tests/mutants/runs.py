@@ -33,9 +33,10 @@ DRAWN = accelerator(
     rounding="stochastic",
     error="softmax-cross-entropy",
     activation="relu",
-    formats={"logit": "Q3.6"},
+    formats={"logit": "Q3.10", "delta": "Q0.11", "gram": "Q4.6"},
 )
-"""Three hidden layers, lanes that one, two or three tiles have a neuron in, logits that large weights clip."""
+"""Three hidden layers, lanes that one, two or three tiles have a neuron in, logits that large weights clip; and formats
+so coarse that the last place of a correction shows in them."""
 
 NARROW = {"weight": "Q2.13", "delta": "Q-4.19", "gram": "Q4.11"}
 """16 bits, the narrowest block's."""

@@ -203,6 +203,34 @@ EQUIVALENT: tuple[tuple[str, str, str, str, str], ...] = (
         r".*\(\{ 1'h0, \S+  \}\) \+ .*",
         "a bit above those of the sum that are kept",
     ),
+    (
+        "dump_queue",
+        "reset value off by one",
+        r"kept_\d",
+        ".*",
+        "no word is kept; keeping one sets it",
+    ),
+    (
+        "collector",
+        "reset value off by one",
+        "waits",
+        ".*",
+        "a timer counts down for which nothing waits; every request sets both",
+    ),
+    (
+        "activation_store|gram_accumulator",
+        "reset value off by one",
+        r"clear|finished_\d|arrives_\d",
+        ".*",
+        "before the first pair there is nothing to clear, to keep or to add",
+    ),
+    (
+        "tile",
+        r"- becomes \+",
+        r"slope_\d_\d",
+        r".*- \$signed\(\d+'h0+\);",
+        "nothing is subtracted: a derivative is no negative number",
+    ),
 )
 """(module, operator, target, line, why it changes nothing); the first four are regular expressions."""
 
