@@ -1,5 +1,6 @@
 """Finding and running the tools: YoWASP's WebAssembly builds from PyPI, or native ones on PATH."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,13 @@ _PACKAGES = {
     "gowin_pack": ("apycula", "gowin_pack"),
 }
 """PyPI package, and its console script, by the tool's native name."""
+
+_ENVIRONMENT = {"YOWASP_MOUNT": "/=.", "PYTHONHASHSEED": "0"}
+"""With it the same files and arguments give the same output, wherever a tool runs.
+
+nextpnr's router depends on where in its memory things are. A WebAssembly build's memory begins with the names of the
+folders it may open: unless told otherwise those of / and every one above where it runs. So it is told: that one alone.
+"""
 
 
 class ToolMissingError(RuntimeError):
@@ -69,14 +77,15 @@ class Tool:
     ) -> None:
         """Run in ``directory``, the output of each run going to :meth:`log`.
 
-        Paths must be relative: WebAssembly tools have a /tmp of their own.
+        Paths must be relative, and lead nowhere else: WebAssembly tools see that folder alone.
 
         Parameters
         ----------
         runs : dict of step to arguments
             Step: which of several runs it is.
         hopeless : function of the log so far
-            Whether the tool need not go on; then it is ended, and has failed.
+            Whether the tool need not go on; then it is ended, and has failed, even if it came to its end before it
+            was looked at.
         at_once : int
             So many runs beside each other.
 
@@ -94,7 +103,7 @@ class Tool:
                 for step, process in list(under_way.items()):
                     log = directory / self.log(step)
                     returncode = _ended(process)
-                    if returncode is None and hopeless(read_log(log)):
+                    if hopeless(read_log(log)):
                         process.terminate()
                         returncode = process.wait() or 1
                     if returncode:
@@ -108,7 +117,13 @@ class Tool:
 
     def _start(self, arguments: list[str], directory: Path, log: Path) -> subprocess.Popen:
         with log.open("wb") as output:
-            return subprocess.Popen([*self.command, *arguments], cwd=directory, stdout=output, stderr=subprocess.STDOUT)
+            return subprocess.Popen(
+                [*self.command, *arguments],
+                cwd=directory,
+                env=os.environ | _ENVIRONMENT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
 
     def _failure(self, log: Path, returncode: int) -> str:
         lines = read_log(log).splitlines()

