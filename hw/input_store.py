@@ -90,7 +90,8 @@ class InputStore(wiring.Component):
         m = Module()
         config, inputs = self._config, self._config.network.inputs
         queue, taken, discard = self._receive(m)
-        m.submodules.pair_reader = pairs = ListReader(pair_entry(config), 2 * inputs + 2, inputs)
+        # The first sample's pairs are written to the other list.
+        m.submodules.pair_reader = pairs = ListReader(pair_entry(config), 2 * inputs + 2, inputs, inputs + 1)
         step, done = self._merge(m, queue, pairs, discard)
 
         # A cycle later what was used up is looked at, and in the next one listed.

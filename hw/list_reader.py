@@ -22,6 +22,8 @@ class ListReader(wiring.Component):
         Of an entry.
     addresses, length : int
         Of the memory, and entries of the longest list.
+    idle : int
+        The address that is read until the first restart: one that is not written meanwhile.
 
     Attributes
     ----------
@@ -37,14 +39,14 @@ class ListReader(wiring.Component):
         The head is used up.
     """
 
-    def __init__(self, shape, addresses: int, length: int):
+    def __init__(self, shape, addresses: int, length: int, idle: int):
         self._shape = shape
         super().__init__(
             {
                 "restart": In(1),
                 "first": In(range(addresses)),
                 "count": In(range(length + 1)),
-                "address": Out(range(addresses)),
+                "address": Out(range(addresses), init=idle),
                 "word": In(shape),
                 "head": Out(optional(shape)),
                 "following": Out(optional(shape)),

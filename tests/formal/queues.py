@@ -164,7 +164,7 @@ class Reader(Harness):
     def check(self, m):
         config = small()
         length = 7
-        m.submodules.reader = reader = ListReader(input_word(config), 16, length)
+        m.submodules.reader = reader = ListReader(input_word(config), 16, length, 0)
         restart, first, count = (drive(m, getattr(reader, name), name) for name in ("restart", "first", "count"))
         take = drive(m, reader.take, "take")
         # The memory: an entry is its address.
