@@ -52,7 +52,7 @@ def estimate(
                 "tightest": numbers.tightest(resources),
                 "resources": {name: vars(need) for name, need in resources.items()},
                 "block_rams": numbers.block_rams(config, board.family),
-                "not_modelled": numbers.not_modelled(board),
+                "not_modelled": numbers.NOT_MODELLED,
             }
         figures |= _array(config)
         figures["dense"], figures["events"] = _paces(config, data, clock, download)

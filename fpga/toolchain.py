@@ -27,6 +27,7 @@ _ENVIRONMENT = {"YOWASP_MOUNT": "/=.", "PYTHONHASHSEED": "0"}
 
 nextpnr's router depends on where in its memory things are. A WebAssembly build's memory begins with the names of the
 folders it may open: unless told otherwise those of / and every one above where it runs. So it is told: that one alone.
+gowin_pack is Python, and gathers attributes in sets.
 """
 
 
