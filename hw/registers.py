@@ -194,7 +194,7 @@ class RegisterFile(wiring.Component):
             counters.amounts.eq(delay(m, self.events, 1, "events", reset_less=False)),
             counters.wanted.eq((steps[0] & self._is_counter) | counts),
             Cat(counters.upper, counters.index).eq(bus.address[2:]),
-            bus.word.eq(Mux(counts, counters.word, halves)),
+            bus.word.eq(Mux(counters.wanted, counters.word, halves)),
             bus.beat.eq((steps[1:].any() & ~bus.write) | counters.low | counters.high),
             bus.done.eq(steps[-1] | counters.high),
             bus.refused.eq(steps[-1] & ~known),
